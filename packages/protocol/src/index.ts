@@ -1,1 +1,18 @@
-export {};
+/**
+ * What crosses the borders of the daemon: the app channel (control packets, ring descriptors), links
+ * (frames, handshake) and the admin socket.
+ *
+ * @packageDocumentation
+ */
+export {
+  ADMIN_SOCKET,
+  type AppLimits,
+  type AppRequest,
+  CONTROL_SOCKET,
+  CONTROL_VERSION,
+  controlPacketBytesMax,
+  type DaemonMessage,
+  SEND_RING_OFFSET,
+} from "./app/control.ts";
+export { decodeMetadata, encodeMetadata, type MetadataEntry } from "./app/metadata.ts";
+export * from "./app/slot.ts";

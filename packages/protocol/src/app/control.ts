@@ -1,0 +1,80 @@
+/**
+ * The control channel between an app thread and its daemon: one SOCK_SEQPACKET Unix socket
+ * (`<prefix>/koala.sock`), a JSON object a packet, descriptors beside it (SCM_RIGHTS). Everything that
+ * is not a call goes here. Requests carry `seq`; the answer repeats it.
+ *
+ * A packet is at most `controlPacketBytesMax`; a schema travels in a memfd of the app that the daemon
+ * reads with pread and never maps.
+ */
+export const CONTROL_VERSION = 1;
+/** Below the default socket buffer of Linux (208 KiB), so that a packet is never refused for size. */
+export const controlPacketBytesMax: number = 64 * 1024;
+/** Name of the socket inside the prefix directory. */
+export const CONTROL_SOCKET = "koala.sock";
+/** Name of the admin socket inside the prefix directory. */
+export const ADMIN_SOCKET = "admin.sock";
+
+/** App to daemon. The daemon checks it with `appRequestSchema` and closes the channel when it does not fit. */
+export type AppRequest =
+  /** First packet. Answered by `welcome` or `closed`. `name`: what logs and `koalactl apps` call the app. */
+  | { op: "hello"; version: number; name: string; library: string; thread: number }
+  /** The caller's schema for a service under a mesh name; fd 0 = memfd with the FileDescriptorSet. */
+  | { op: "bind"; seq: number; target: string; service: string; hash: string; schemaBytes: number }
+  /** Offers a service under a mesh name; fd 0 = memfd with the FileDescriptorSet. */
+  | { op: "serve"; seq: number; name: string; service: string; hash: string; schemaBytes: number }
+  /** No new calls for this export, please; answered by `unserved` once the daemon routes none to it. */
+  | { op: "unserve"; seq: number; export: number }
+  /** The send heap needs another region that can hold one block of so many bytes. */
+  | { op: "grow"; seq: number; bytes: number }
+  /** All blocks of this send region are free and the app has unmapped it. */
+  | { op: "shrink"; region: number };
+
+/** What an app must know to stay within the daemon's limits. */
+export interface AppLimits {
+  /** Largest message, inline part and segments together, bytes. */
+  messageBytesMax: number;
+  metadataBytesMax: number;
+  /** Calls in flight of one app thread, outgoing; the daemon sends it as many incoming ones at most. */
+  callsMax: number;
+  ringSlots: number;
+  /** All regions of the send heap together, bytes. */
+  sendHeapBytesMax: number;
+}
+
+/** Daemon to app. */
+export type DaemonMessage =
+  /**
+   * Answer to `hello`. Descriptors, in order: 0 rings region, 1 doorbell that wakes the daemon, 2 doorbell
+   * that wakes the app, 3 first region of the send heap, 4 first region of the receive heap (read-only).
+   */
+  | {
+      op: "welcome";
+      version: number;
+      app: number;
+      daemon: { name: string; version: string; pid: number };
+      limits: AppLimits;
+      ringsBytes: number;
+      sendRegion: { id: number; bytes: number };
+      receiveRegion: { id: number; bytes: number };
+    }
+  /** Answer to `bind`: the id for word 2 of CALL slots. */
+  | { op: "bound"; seq: number; binding: number }
+  /** Answer to `serve`: the id that word 2 of incoming CALL slots carries. */
+  | { op: "serving"; seq: number; export: number }
+  | { op: "unserved"; seq: number }
+  /** `bind`, `serve` or `grow` can't be had; `code` is a stable error code, `status` a gRPC status. */
+  | { op: "refused"; seq: number; code: string; status: number; message: string }
+  /** A new region; fd 0 is its memfd. `seq` repeats that of `grow` for the send heap. */
+  | { op: "region"; heap: "send" | "receive"; id: number; bytes: number; seq?: number }
+  /** The daemon has closed this receive region; no block of it is in use. */
+  | { op: "unmap"; id: number }
+  /** The daemon is about to stop: it takes no new calls, and closes once the pending ones ended. */
+  | { op: "drain" }
+  /** Last packet. `reconnect`: whether trying again makes sense. */
+  | { op: "closed"; code: string; message: string; reconnect: boolean };
+
+/**
+ * Where the two rings lie in the rings region: the app's send ring at 0, then its receive ring. See
+ * `ringBytes` in `@koala/shm`.
+ */
+export const SEND_RING_OFFSET = 0;

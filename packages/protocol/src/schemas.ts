@@ -1,0 +1,6 @@
+/**
+ * Checks of untrusted JSON on the three borders, for the daemon and the tools; loads zod.
+ *
+ * @packageDocumentation
+ */
+export { appRequestSchema } from "./app/control-schema.ts";
