@@ -16,3 +16,5 @@ export {
 } from "./app/control.ts";
 export { decodeMetadata, encodeMetadata, type MetadataEntry } from "./app/metadata.ts";
 export * from "./app/slot.ts";
+export * from "./link/frame.ts";
+export type { Bind, Goaway, Hello, Refused, ServiceOffer, Services } from "./link/handshake.ts";

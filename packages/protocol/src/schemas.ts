@@ -4,3 +4,10 @@
  * @packageDocumentation
  */
 export { appRequestSchema } from "./app/control-schema.ts";
+export {
+  bindSchema,
+  goawaySchema,
+  helloSchema,
+  refusedSchema,
+  servicesSchema,
+} from "./link/handshake-schema.ts";

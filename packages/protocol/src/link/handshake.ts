@@ -1,0 +1,58 @@
+/** The JSON bodies of the cold frames of a link. */
+
+/** A service that can be reached through a daemon. */
+export interface ServiceOffer {
+  /** Mesh name, what `mesh.client(Geo, "geo")` names. */
+  name: string;
+  /** Protobuf service, `geo.v1.Geo`. */
+  service: string;
+  /** Schema hashes of its instances. */
+  hashes: string[];
+  /** How many app threads serve it. */
+  instances: number;
+}
+
+export interface Hello {
+  magic: "koala-link";
+  version: number;
+  /** Optional abilities, by name; both sides use those that both named. None is defined yet. */
+  features: string[];
+  /** Name of the daemon, for people. */
+  name: string;
+  /** Random, new at each start: tells two daemons apart, whatever their names. */
+  instance: string;
+  /** Bytes of frames that carry messages which may be on their way to me before I return credit. */
+  linkWindow: number;
+  /** Bytes of one message body that may be sent before I have granted more. */
+  streamWindow: number;
+  /** Largest frame I take. */
+  frameBytes: number;
+  /** Largest message I take, inline part and segments. */
+  messageBytes: number;
+  services: ServiceOffer[];
+}
+
+export interface Services {
+  services: ServiceOffer[];
+}
+
+/** The binding's id is the frame's stream. */
+export interface Bind {
+  target: string;
+  service: string;
+  hash: string;
+}
+
+/** Why a binding can't be had. */
+export interface Refused {
+  /** A stable error code, `ERR_SCHEMA_CONFLICT` for instance. */
+  code: string;
+  /** The gRPC status that calls through it get. */
+  status: number;
+  message: string;
+}
+
+export interface Goaway {
+  code: string;
+  reason: string;
+}
