@@ -1,0 +1,21 @@
+/* Doorbells: eventfds that wake a sleeping consumer. Every function returns >= 0, or -errno. */
+#ifndef KOALA_DOORBELL_H
+#define KOALA_DOORBELL_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A new eventfd, non-blocking and close-on-exec. */
+int doorbell_create(void);
+
+/* Makes the descriptor readable. A counter that is full is readable already, so that is no error. */
+int doorbell_ring(int fd);
+
+/* Makes it unreadable again: 1 if it had been rung, 0 if not. */
+int doorbell_clear(int fd);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,180 @@
+#include <cerrno>
+#include <cstdlib>
+
+#include "../core/region.h"
+#include "functions.h"
+#include "state.h"
+
+/*
+ * One mapping and the ArrayBuffer over it. The record lives until the buffer's finalizer has run, which
+ * may be after the unmapping and after the environment's end.
+ */
+struct Mapping {
+  void *address;
+  size_t bytes;
+  bool mapped;
+  /* The list of the environment's mappings; out of it once unmapped. */
+  State *state;
+  Mapping *previous;
+  Mapping *next;
+};
+
+namespace {
+
+/* Marks the buffers that regionMap made, so that regionUnmap can trust what it unwraps. */
+const napi_type_tag region_tag = {0x6b6f616c612d7265, 0x67696f6e2d6d6170};
+
+/* 2 GiB less a byte: every offset fits a 31-bit integer. */
+const int64_t mapped_bytes_max = 0x7fffffff;
+
+void link_mapping(State *state, Mapping *mapping) {
+  mapping->state = state;
+  mapping->next = state->mappings;
+  if (mapping->next != nullptr) mapping->next->previous = mapping;
+  state->mappings = mapping;
+}
+
+void unmap(Mapping *mapping) {
+  if (!mapping->mapped) return;
+  mapping->mapped = false;
+  if (mapping->previous != nullptr) mapping->previous->next = mapping->next;
+  else mapping->state->mappings = mapping->next;
+  if (mapping->next != nullptr) mapping->next->previous = mapping->previous;
+  region_unmap(mapping->address, mapping->bytes);
+}
+
+void on_buffer_collected(napi_env, void *, void *hint) {
+  Mapping *mapping = static_cast<Mapping *>(hint);
+  unmap(mapping);
+  free(mapping);
+}
+
+}  // namespace
+
+void unmap_all(State *state) {
+  while (state->mappings != nullptr) unmap(state->mappings);
+}
+
+napi_value region_create_call(napi_env env, napi_callback_info info) {
+  Arguments<2> arguments(env, info, "regionCreate");
+  char name[128];
+  int64_t bytes;
+  if (!arguments.read_text(0, "name", name, sizeof name) ||
+      !arguments.read_int64(1, "bytes", &bytes)) {
+    return nullptr;
+  }
+  return number_or_throw(env, region_create(name, bytes), "memfd_create", name);
+}
+
+napi_value region_seal_call(napi_env env, napi_callback_info info) {
+  Arguments<2> arguments(env, info, "regionSeal");
+  int32_t fd, seals;
+  if (!arguments.read_int32(0, "fd", &fd) || !arguments.read_int32(1, "seals", &seals)) {
+    return nullptr;
+  }
+  int result = region_seal(fd, seals);
+  if (result < 0) throw_errno(env, result, "fcntl", "F_ADD_SEALS");
+  return nullptr;
+}
+
+napi_value region_seals_call(napi_env env, napi_callback_info info) {
+  Arguments<1> arguments(env, info, "regionSeals");
+  int32_t fd;
+  if (!arguments.read_int32(0, "fd", &fd)) return nullptr;
+  return number_or_throw(env, region_seals(fd), "fcntl", "F_GET_SEALS");
+}
+
+napi_value region_bytes_call(napi_env env, napi_callback_info info) {
+  Arguments<1> arguments(env, info, "regionBytes");
+  int32_t fd;
+  if (!arguments.read_int32(0, "fd", &fd)) return nullptr;
+  return number_or_throw(env, region_bytes(fd), "fstat");
+}
+
+napi_value region_map_call(napi_env env, napi_callback_info info) {
+  Arguments<3> arguments(env, info, "regionMap");
+  int32_t fd;
+  int64_t bytes;
+  bool writable;
+  if (!arguments.read_int32(0, "fd", &fd) || !arguments.read_int64(1, "bytes", &bytes) ||
+      !arguments.read_bool(2, "writable", &writable)) {
+    return nullptr;
+  }
+  if (bytes <= 0 || bytes > mapped_bytes_max) {
+    arguments.wrong("bytes", "from 1 to 2147483647");
+    return nullptr;
+  }
+  Mapping *mapping = static_cast<Mapping *>(calloc(1, sizeof(Mapping)));
+  if (mapping == nullptr) {
+    throw_errno(env, -ENOMEM, "mmap");
+    return nullptr;
+  }
+  mapping->bytes = static_cast<size_t>(bytes);
+  int result = region_map(fd, mapping->bytes, writable, &mapping->address);
+  if (result < 0) {
+    free(mapping);
+    throw_errno(env, result, "mmap", writable ? "writable" : "read-only");
+    return nullptr;
+  }
+  napi_value buffer;
+  if (napi_create_external_arraybuffer(env, mapping->address, mapping->bytes, on_buffer_collected,
+                                       mapping, &buffer) != napi_ok) {
+    region_unmap(mapping->address, mapping->bytes);
+    free(mapping);
+    throw_error(env, "ERR_NATIVE_BUFFER",
+                "regionMap: this Node refuses buffers over foreign memory; use an official build");
+    return nullptr;
+  }
+  mapping->mapped = true;
+  link_mapping(state_of(env), mapping);
+  napi_wrap(env, buffer, mapping, nullptr, nullptr, nullptr);
+  napi_type_tag_object(env, buffer, &region_tag);
+  return buffer;
+}
+
+napi_value region_unmap_call(napi_env env, napi_callback_info info) {
+  Arguments<1> arguments(env, info, "regionUnmap");
+  napi_value buffer = arguments.at(0);
+  bool tagged = false;
+  void *wrapped = nullptr;
+  if (napi_check_object_type_tag(env, buffer, &region_tag, &tagged) != napi_ok || !tagged ||
+      napi_unwrap(env, buffer, &wrapped) != napi_ok) {
+    arguments.wrong("buffer", "an ArrayBuffer that regionMap returned and nobody has unmapped");
+    return nullptr;
+  }
+  /* From here on every view has length 0, so nothing can touch the address again. */
+  if (napi_detach_arraybuffer(env, buffer) != napi_ok) {
+    throw_error(env, "ERR_NATIVE_BUFFER", "regionUnmap: the buffer can't be detached");
+    return nullptr;
+  }
+  unmap(static_cast<Mapping *>(wrapped));
+  napi_remove_wrap(env, buffer, &wrapped);
+  return nullptr;
+}
+
+napi_value region_punch_call(napi_env env, napi_callback_info info) {
+  Arguments<3> arguments(env, info, "regionPunch");
+  int32_t fd;
+  int64_t offset, bytes;
+  if (!arguments.read_int32(0, "fd", &fd) || !arguments.read_int64(1, "offset", &offset) ||
+      !arguments.read_int64(2, "bytes", &bytes)) {
+    return nullptr;
+  }
+  int result = region_punch(fd, offset, bytes);
+  if (result < 0) throw_errno(env, result, "fallocate", "FALLOC_FL_PUNCH_HOLE");
+  return nullptr;
+}
+
+napi_value region_read_at_call(napi_env env, napi_callback_info info) {
+  Arguments<4> arguments(env, info, "regionReadAt");
+  int32_t fd;
+  Bytes target;
+  int64_t offset, length;
+  if (!arguments.read_int32(0, "fd", &fd) || !arguments.read_uint8_array(1, "target", &target) ||
+      !arguments.read_int64(2, "offset", &offset) || !arguments.read_int64(3, "length", &length)) {
+    return nullptr;
+  }
+  if (offset < 0 || !is_inside(target, 0, length)) return make_int32(env, -EINVAL);
+  int64_t result = region_read_at(fd, target.data, static_cast<size_t>(length), offset);
+  return make_number(env, static_cast<double>(result));
+}
