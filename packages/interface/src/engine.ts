@@ -1,6 +1,9 @@
 /**
  * The unit of work in the daemon. An engine is polled by one runtime thread, does at most a budget of
  * work, and returns how much it did. It never waits, never throws for bad input, and has no thread.
+ *
+ * A runtime calls, over and over: `poll` of every active engine, `flush` of every engine that was marked
+ * dirty meanwhile, `sleep` of every engine whose `poll` found less than its budget.
  */
 export interface Engine {
   readonly name: string;
@@ -9,11 +12,14 @@ export interface Engine {
    * `budget` means that nothing is left to do now.
    */
   poll(budget: number): number;
+  /** Makes visible to the other process or to the wire what engines have put into this one's outputs. */
+  flush(): void;
   /**
-   * The runtime is about to sleep. The engine asks its producers for a wake-up (sets its sleeping
-   * flags), then looks once more: true if it is fine to sleep, false if work has just come in.
+   * The runtime is about to stop polling this engine until it is activated again. The engine asks its
+   * producers for a wake-up (sets its sleeping flags), then looks once more: true if it is fine to
+   * sleep, false if work has just come in.
    */
   sleep(): boolean;
-  /** The engine leaves the runtime for good and gives back what it owns. */
-  close(): void;
+  /** True if there is work; costs next to nothing. Asked while the runtime spins. */
+  hasWork(): boolean;
 }

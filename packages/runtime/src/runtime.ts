@@ -1,0 +1,153 @@
+/**
+ * One runtime: a loop that polls the engines which have work, and sleeps when none has.
+ *
+ * The loop blocks its thread in `Waiter.wait`; the thread's event loop stands still meanwhile, which is
+ * what makes a wake-up cheap (docs/internals/PERFORMANCE.md has the comparison). Whatever else the
+ * thread must hear (commands of the control plane) arrives through a descriptor of the waiter, too.
+ */
+import type { Engine } from "@koala/interface";
+import type { Spinner } from "./spinner.ts";
+import { TimerWheel } from "./timer-wheel.ts";
+
+/** Where a runtime sleeps. The implementation activates engines whose descriptors are ready. */
+export interface Waiter {
+  /** Waits up to so many microseconds (-1 without end, 0 not at all) and activates what became ready. */
+  wait(timeoutMicros: number): void;
+}
+
+export interface RuntimeOptions {
+  waiter: Waiter;
+  spinner: Spinner;
+  /** Monotonic clock, microseconds. */
+  nowMicros: () => number;
+  /** Units of work an engine does before the next one has its turn. */
+  budget: number;
+}
+
+/** What a runtime has done since its start. */
+export interface RuntimeCounters {
+  rounds: number;
+  sleeps: number;
+  spins: number;
+  spinHits: number;
+}
+
+export class Runtime {
+  readonly timers: TimerWheel;
+  readonly counters: RuntimeCounters = { rounds: 0, sleeps: 0, spins: 0, spinHits: 0 };
+  /** Milliseconds of the clock, as of the start of this round. */
+  nowMs: number;
+  private readonly options: RuntimeOptions;
+  private readonly active: Engine[] = [];
+  private readonly activeSet = new Set<Engine>();
+  /** Active engines that found less than their budget in this round. */
+  private readonly idle: Engine[] = [];
+  private readonly dirty: Engine[] = [];
+  private readonly dirtySet = new Set<Engine>();
+  private stopped = false;
+
+  constructor(options: RuntimeOptions) {
+    this.options = options;
+    this.nowMs = options.nowMicros() / 1000;
+    this.timers = new TimerWheel(this.nowMs);
+  }
+
+  /** The engine has, or may have, work: it is polled from the next round on, until it sleeps. */
+  activate(engine: Engine): void {
+    if (this.activeSet.has(engine)) return;
+    this.activeSet.add(engine);
+    this.active.push(engine);
+  }
+
+  /** The engine's outputs changed: `flush` is called before this round ends. */
+  markDirty(engine: Engine): void {
+    if (this.dirtySet.has(engine)) return;
+    this.dirtySet.add(engine);
+    this.dirty.push(engine);
+  }
+
+  /** The engine is gone: it is neither polled nor flushed any more. */
+  remove(engine: Engine): void {
+    if (this.activeSet.delete(engine)) this.active.splice(this.active.indexOf(engine), 1);
+    if (this.dirtySet.delete(engine)) this.dirty.splice(this.dirty.indexOf(engine), 1);
+  }
+
+  /** Runs until `stop`; returns then. */
+  run(): void {
+    while (!this.stopped) this.round();
+  }
+
+  /** Ends `run` after the current round. */
+  stop(): void {
+    this.stopped = true;
+  }
+
+  /** One turn of the loop; apart from `run` for tests. */
+  round(): void {
+    this.counters.rounds++;
+    this.nowMs = this.options.nowMicros() / 1000;
+    if (this.timers.count > 0) this.timers.advance(this.nowMs);
+    const allIdle = this.pollActive();
+    this.flushDirty();
+    if (allIdle && this.spin()) return;
+    this.putToSleep();
+    if (this.active.length > 0) {
+      this.options.waiter.wait(0);
+      return;
+    }
+    this.counters.sleeps++;
+    const untilMs = this.timers.untilNextMs(this.nowMs);
+    this.options.waiter.wait(untilMs < 0 ? -1 : Math.ceil(untilMs * 1000));
+  }
+
+  /** Polls what is active; true if no engine has used up its budget. */
+  private pollActive(): boolean {
+    const budget = this.options.budget;
+    let allIdle = true;
+    this.idle.length = 0;
+    // Engines that are activated meanwhile are polled in this round, too.
+    for (let i = 0; i < this.active.length; i++) {
+      const engine = this.active[i]!;
+      if (engine.poll(budget) >= budget) allIdle = false;
+      else this.idle.push(engine);
+      if (this.active[i] !== engine) i--; // it was removed while it was polled
+    }
+    return allIdle;
+  }
+
+  /** Looks for work for a while instead of sleeping; true if there is some. */
+  private spin(): boolean {
+    const { spinner, waiter, nowMicros } = this.options;
+    const micros = spinner.budgetMicros();
+    if (micros === 0) return false;
+    this.counters.spins++;
+    const engines = this.active.length;
+    const until = nowMicros() + micros;
+    let found = false;
+    do {
+      for (const engine of this.idle) if (engine.hasWork()) found = true;
+      if (!found) waiter.wait(0);
+      if (this.active.length > engines) found = true;
+    } while (!found && nowMicros() < until);
+    spinner.report(found);
+    if (found) this.counters.spinHits++;
+    return found;
+  }
+
+  private putToSleep(): void {
+    for (const engine of this.idle) {
+      if (!this.activeSet.has(engine) || !engine.sleep()) continue;
+      this.activeSet.delete(engine);
+      this.active.splice(this.active.indexOf(engine), 1);
+    }
+    this.idle.length = 0;
+  }
+
+  private flushDirty(): void {
+    while (this.dirty.length > 0) {
+      const engine = this.dirty.pop()!;
+      this.dirtySet.delete(engine);
+      engine.flush();
+    }
+  }
+}
