@@ -1,0 +1,15 @@
+/** The checks of the repository as tests, so that whoever runs the tests has run them. */
+import assert from "node:assert/strict";
+import process from "node:process";
+import { test } from "node:test";
+import { checks } from "./run/checks.mjs";
+
+/** @type {string[]} */
+const paths = JSON.parse(process.env["KOALA_CHECK_PATHS"] ?? "[]");
+
+for (const { name, find } of checks) {
+  test(`${name}: in order`, async () => {
+    const found = await find(paths);
+    assert.ok(found === undefined, `\n${found}\n`);
+  });
+}

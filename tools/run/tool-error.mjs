@@ -1,0 +1,2 @@
+/** A failure that the person at the terminal can do something about: shown as its message alone. */
+export class ToolError extends Error {}

@@ -1,0 +1,66 @@
+/**
+ * The direction of dependencies, in one place. A row says what a package may depend on; what is not in
+ * its row it must not know, directly or by its tests.
+ *
+ *   interface <- native <- shm <- schema <- protocol <- daemon, client <- ctl
+ *                          shm <- runtime <- daemon
+ *                                  transport-* <- daemon
+ *
+ * The reasons: `interface` is contracts and nothing else. A transport must not care who uses it, so
+ * that one for other hardware fits in its place. Applications link `client`, so it stays thin: neither
+ * the scheduler nor the daemon. `ctl` talks to the daemon's admin interface like any other program.
+ */
+
+const belowProtocol = ["interface", "native", "shm", "schema"];
+
+/** @type {Record<string, string[]>} */
+const table = {
+  "packages/interface": [],
+  "packages/native": ["interface"],
+  "packages/shm": ["interface", "native"],
+  "packages/schema": ["interface", "native", "shm"],
+  "packages/protocol": belowProtocol,
+  "packages/runtime": ["interface", "shm"],
+  "packages/daemon": [...belowProtocol, "protocol", "runtime", "transport-*"],
+  "packages/client": [...belowProtocol, "protocol"],
+  "packages/ctl": ["interface", "protocol", "client"],
+  "packages/testing": [...belowProtocol, "protocol", "runtime"],
+  "packages/transport-*": belowProtocol,
+};
+
+/**
+ * What a package may depend on: folders below packages/, where a name may end in a star. Undefined for
+ * what is not in the table: benchmarks, examples and tests may use everything.
+ *
+ * @param {string} folder
+ * @returns {string[] | undefined}
+ */
+export function allowedFor(folder) {
+  const row = Object.keys(table).find((pattern) => matches(pattern, folder));
+  if (row !== undefined) return table[row];
+  // A new package is refused until its row is written: the table is a decision, not a record.
+  return folder.startsWith("packages/") ? [] : undefined;
+}
+
+/**
+ * True when the package in `from` may depend on the one in `to`.
+ *
+ * @param {string} from a folder, such as packages/shm
+ * @param {string} to
+ * @param {boolean} inTest only a test of `from` would depend on it
+ * @returns {boolean}
+ */
+export function isAllowed(from, to, inTest) {
+  const allowed = allowedFor(from);
+  if (allowed === undefined) return true;
+  if (to === "packages/testing") return inTest;
+  return allowed.some((pattern) => matches(`packages/${pattern}`, to));
+}
+
+/**
+ * @param {string} pattern
+ * @param {string} folder
+ */
+function matches(pattern, folder) {
+  return pattern.endsWith("*") ? folder.startsWith(pattern.slice(0, -1)) : folder === pattern;
+}
