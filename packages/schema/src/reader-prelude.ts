@@ -1,0 +1,60 @@
+/** The part of every generated reader that does not depend on the type; text, like the writer's. */
+export const readerPrelude = `
+const { parseUnknown, structToJson } = rt;
+let mem = null, u8, i32, u32, f32, f64, i64, u64, node;
+let base = 0, segments = 0, area = 0;
+// The whole string area as one string that the strings of the message are cut from.
+let text = null;
+
+function read(memory, offset, inlineLength) {
+  if (memory !== mem) {
+    mem = memory;
+    u8 = memory.u8; i32 = memory.i32; u32 = memory.u32; f32 = memory.f32; f64 = memory.f64;
+    i64 = memory.i64; u64 = memory.u64; node = memory.node;
+  }
+  base = offset;
+  segments = offset + inlineLength;
+  area = offset + i32[offset >> 2];
+  const size = i32[(offset >> 2) + 1] & 0x7fffffff;
+  // Strings cut from a longer one keep it alive, so not from a very long one.
+  text = size !== 0 && size <= 16384 ? node.latin1Slice(area, area + size) : null;
+  const message = r0(offset + 8);
+  text = null;
+  return message;
+}
+
+function string(k) {
+  const n = i32[k + 1];
+  if (n === 0) return "";
+  const o = i32[k];
+  return n > 0 && text !== null ? text.substring(o, o + n) : decoded(area + o, n);
+}
+
+function decoded(start, n) {
+  if (n > 0) return node.latin1Slice(start, start + n);
+  return node.utf8Slice(start, start + (n & 0x7fffffff));
+}
+
+function bytes(k) {
+  const r = i32[k], n = i32[k + 1];
+  const start = r < 0 ? segments + (r & 0x7fffffff) * 8 : base + r;
+  if (n > 64) return u8.slice(start, start + n);
+  const copy = new Uint8Array(n);
+  for (let i = 0; i < n; i++) copy[i] = u8[start + i];
+  return copy;
+}
+
+function unknown(r) {
+  const start = base + r + 4;
+  return parseUnknown(u8, start, start + i32[(base + r) >> 2]);
+}
+
+function put(target, key, value) {
+  if (key !== "__proto__") {
+    target[key] = value;
+  } else {
+    const attributes = { value, writable: true, enumerable: true, configurable: true };
+    Object.defineProperty(target, key, attributes);
+  }
+}
+`;
