@@ -7,7 +7,8 @@ import { readTree } from "../tidy/tree.mjs";
 const page = "docs/reference/errors.md";
 const source = /^packages\/[^/]+\/(src|addon)\/.*\.(ts|c|cc|h)$/;
 const test = /\.(test|fuzz)\.ts$|\/addon\/tests\//;
-const quoted = /["'`](ERR_[A-Z][A-Z0-9_]*)["'`]/g;
+/** In double quotes: the formatter leaves no others, and documents in comments use backticks. */
+const quoted = /"(ERR_[A-Z][A-Z0-9_]*)"/g;
 
 /** Codes that Node gives and that our code compares with: they are not ours to describe. */
 const nodeCodes = new Set([

@@ -1,11 +1,16 @@
 /** Names of files and folders that say nothing, or that mislead Node's test runner. */
 
-const vague = /(^|\/)(utils?|helpers?|common|types|misc)\.(ts|mjs|js|c|h|cc|cpp)$/;
+import { isCode } from "./tree.mjs";
+
+const vague = /(^|\/)(utils?|helpers?|common|types|misc)\.\w+$/;
 
 /** @type {import("./problem.mjs").Rule} */
 export const names = {
   name: "names of files",
-  find: (tree) => tree.files.flatMap(({ path }) => [...findVague(path), ...findTestFolder(path)]),
+  find: (tree) =>
+    tree.files
+      .filter((file) => isCode(file))
+      .flatMap(({ path }) => [...findVague(path), ...findTestFolder(path)]),
 };
 
 /** @param {string} path */
@@ -16,7 +21,7 @@ function findVague(path) {
 
 /** @param {string} path */
 function findTestFolder(path) {
-  if (!/(^|\/)test\//.test(path)) return [];
+  if (!/(^|\/)test\/.*\.m?[jt]s$/.test(path)) return [];
   const message = 'Node runs every file in a folder "test" as a test: put x.test.ts beside x.ts';
   return [{ path, message }];
 }

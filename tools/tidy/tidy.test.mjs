@@ -63,6 +63,9 @@ for (const [name, path, content, expected] of refused) {
 const accepted = [
   ["TODO with an issue", "src/ring.ts", "// TODO(#12): later\n"],
   ["console in a program", "packages/native/src/build.ts", "console.log(1);\n"],
+  ["console in a fuzzer", "packages/shm/src/ring.fuzz.ts", "console.log(1);\n"],
+  ["a proto package called test", "packages/schema/proto/test/v1/a.proto", "a;\n"],
+  ["code generated from it", "packages/schema/src/gen/test/v1/a_pb.ts", "a;\n"],
   ["an address with a home", "docs/a.md", "# A\nhttps://example.org/home/x\n"],
   ["a route that is no place", "src/a.ts", 'get("/work");\n'],
   ["the public registry", "a.sh", "curl https://registry.npmjs.org/x\n"],
