@@ -1,0 +1,93 @@
+/**
+ * The configuration of a daemon as the rest of the code sees it: plain, read-only, every unit in the
+ * name. It can be sent to worker threads as it is. Keys, defaults and ranges: docs/reference/config.md.
+ */
+import type { Address } from "./address.ts";
+
+export interface Config {
+  readonly daemon: DaemonConfig;
+  readonly peers: readonly PeerConfig[];
+  readonly limits: LimitsConfig;
+  readonly link: LinkConfig;
+  readonly runtime: RuntimeConfig;
+  readonly log: LogConfig;
+}
+
+export interface DaemonConfig {
+  /** Absolute path of the directory that holds the daemon's sockets. */
+  readonly prefix: string;
+  /** The name that peers see. */
+  readonly name: string;
+  /** Where peers connect to; null for a daemon without a port. */
+  readonly listen: Address | null;
+  /** Number of runtime threads. */
+  readonly runtimes: number;
+  /** Longest wait for calls in flight when stopping. */
+  readonly drainMs: number;
+}
+
+/** Another daemon to keep a link to. */
+export interface PeerConfig {
+  readonly address: Address;
+  /** What logs and tools call it; null when it is known by its address only. */
+  readonly name: string | null;
+}
+
+export interface LimitsConfig {
+  /** Largest message body. */
+  readonly messageBytes: number;
+  /** Largest metadata of one call, one way. */
+  readonly metadataBytes: number;
+  /** Connected app connections. */
+  readonly apps: number;
+  /** Calls in flight of one app; a power of two. */
+  readonly callsPerApp: number;
+  /** Slots of one ring; a power of two, at least twice `callsPerApp`. */
+  readonly ringSlots: number;
+  /** Most memory of one app's send heap. */
+  readonly sendHeapBytes: number;
+  /** Most memory of one app's receive heap. */
+  readonly receiveHeapBytes: number;
+  /** The first region of a heap. */
+  readonly heapRegionBytes: number;
+  /** Largest schema that an app may register. */
+  readonly schemaBytes: number;
+  /** Links to other daemons, both directions together. */
+  readonly links: number;
+  /** Bytes in flight on one link, one way. */
+  readonly linkWindowBytes: number;
+  /** Bytes in flight of one stream, one way. */
+  readonly streamWindowBytes: number;
+  /** Services that one app may serve. */
+  readonly servicesPerApp: number;
+}
+
+export interface LinkConfig {
+  readonly connectTimeoutMs: number;
+  /** First pause before connecting again. */
+  readonly reconnectMinMs: number;
+  /** Longest pause before connecting again. */
+  readonly reconnectMaxMs: number;
+  /** Silence after which a link is probed. */
+  readonly keepaliveMs: number;
+  /** Largest payload of one frame. */
+  readonly frameBytes: number;
+}
+
+export interface RuntimeConfig {
+  /** Whether a runtime looks for work for a while before it sleeps. */
+  readonly spin: "adaptive" | "off" | "fixed";
+  /** The time to spin when `spin` is `fixed`, else 0. */
+  readonly spinMicros: number;
+  /** The longest time to spin when `spin` is `adaptive`. */
+  readonly spinMaxMicros: number;
+  /** Slots that one poll of an engine handles at most. */
+  readonly budget: number;
+}
+
+export interface LogConfig {
+  /** For `createLog`: a level, or levels by area. */
+  readonly level: string;
+  /** Absolute path; "" for standard error. */
+  readonly file: string;
+}

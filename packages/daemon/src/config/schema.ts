@@ -1,0 +1,212 @@
+/**
+ * Sections and keys of `koala.toml`: kinds, defaults, limits, and how a section becomes a part of
+ * `Config`. The file is strict: what is not listed here is a mistake.
+ */
+import { z } from "zod";
+import { type Address, readAddress } from "./address.ts";
+import type {
+  Config,
+  DaemonConfig,
+  LimitsConfig,
+  LinkConfig,
+  LogConfig,
+  PeerConfig,
+  RuntimeConfig,
+} from "./config.ts";
+import {
+  countField,
+  durationField,
+  fileField,
+  type KeyFacts,
+  keyFacts,
+  listenField,
+  logSpecField,
+  nameField,
+  pathField,
+  requiredField,
+  sizeField,
+  spinField,
+} from "./field.ts";
+
+const kiB = 1024;
+const miB = 1024 ** 2;
+const giB = 1024 ** 3;
+const second = 1_000_000;
+const minute = 60 * second;
+const hour = 60 * minute;
+
+/** Offsets in heaps are 32 bits wide, and half of that keeps every sum of two in an integer. */
+const heapMax = 2 * giB;
+
+const daemonKeys = {
+  prefix: pathField("`$XDG_RUNTIME_DIR/koala`, else `/tmp/koala-UID`"),
+  name: nameField("the host's name"),
+  listen: listenField("127.0.0.1:4500"),
+  runtimes: countField({ min: 1, max: 64, default: 1 }),
+  drain: durationField({ minMicros: 0, maxMicros: hour, unit: "ms", default: "10s" }),
+};
+
+const peerKeys = {
+  address: requiredField<Address>("host:port, port 1 to 65535", (value) => readAddress(value, 1)),
+  name: nameField("none"),
+};
+
+const limitsKeys = {
+  message: sizeField({ min: kiB, max: giB, default: "64MiB" }),
+  metadata: sizeField({ min: kiB, max: miB, default: "16KiB" }),
+  apps: countField({ min: 1, max: 65536, default: 1024 }),
+  calls_per_app: countField({ min: 2, max: 65536, powerOfTwo: true, default: 2048 }),
+  ring_slots: countField({ min: 4, max: 262144, powerOfTwo: true, default: 4096 }),
+  send_heap: sizeField({ min: miB, max: heapMax, default: "256MiB" }),
+  receive_heap: sizeField({ min: miB, max: heapMax, default: "256MiB" }),
+  heap_region: sizeField({ min: 64 * kiB, max: giB, default: "4MiB" }),
+  schema: sizeField({ min: 4 * kiB, max: 64 * miB, default: "4MiB" }),
+  links: countField({ min: 1, max: 4096, default: 256 }),
+  link_window: sizeField({ min: 64 * kiB, max: giB, default: "64MiB" }),
+  stream_window: sizeField({ min: 16 * kiB, max: giB, default: "2MiB" }),
+  services_per_app: countField({ min: 1, max: 4096, default: 256 }),
+};
+
+const linkKeys = {
+  connect_timeout: durationField({
+    minMicros: 10_000,
+    maxMicros: 5 * minute,
+    unit: "ms",
+    default: "2s",
+  }),
+  reconnect_min: durationField({
+    minMicros: 1000,
+    maxMicros: minute,
+    unit: "ms",
+    default: "100ms",
+  }),
+  reconnect_max: durationField({ minMicros: 1000, maxMicros: hour, unit: "ms", default: "5s" }),
+  keepalive: durationField({ minMicros: 100_000, maxMicros: hour, unit: "ms", default: "10s" }),
+  frame: sizeField({ min: 4 * kiB, max: miB, default: "256KiB" }),
+};
+
+const runtimeKeys = {
+  spin: spinField({ minMicros: 0, maxMicros: 10_000, unit: "us" }),
+  spin_max: durationField({ minMicros: 1, maxMicros: 10_000, unit: "us", default: "50us" }),
+  budget: countField({ min: 1, max: 4096, default: 64 }),
+};
+
+const logKeys = {
+  level: logSpecField(),
+  file: fileField("standard error"),
+};
+
+/** Keys by section, as the file names them. */
+const sections: Readonly<Record<string, Readonly<Record<string, z.ZodType>>>> = {
+  daemon: daemonKeys,
+  peer: peerKeys,
+  limits: limitsKeys,
+  link: linkKeys,
+  runtime: runtimeKeys,
+  log: logKeys,
+};
+
+/** Sections that are written `[[name]]`, once for each item. */
+export const repeatedSections: readonly string[] = ["peer"];
+
+/** What the file says, in the shape of `Config`; what depends on the host is still open. */
+export interface FileConfig extends Omit<Config, "daemon"> {
+  readonly daemon: Omit<DaemonConfig, "prefix" | "name"> & {
+    readonly prefix: string | undefined;
+    readonly name: string | undefined;
+  };
+}
+
+const daemonSection: z.ZodType<FileConfig["daemon"]> = table(
+  z.strictObject(daemonKeys).transform(({ drain, ...daemon }) => ({
+    prefix: daemon.prefix,
+    name: daemon.name,
+    listen: daemon.listen,
+    runtimes: daemon.runtimes,
+    drainMs: drain,
+  })),
+);
+
+const peerSection: z.ZodType<PeerConfig> = table(
+  z
+    .strictObject(peerKeys)
+    .transform((peer) => ({ address: peer.address, name: peer.name ?? null })),
+);
+
+const limitsSection: z.ZodType<LimitsConfig> = table(
+  z.strictObject(limitsKeys).transform((limits) => ({
+    messageBytes: limits.message,
+    metadataBytes: limits.metadata,
+    apps: limits.apps,
+    callsPerApp: limits.calls_per_app,
+    ringSlots: limits.ring_slots,
+    sendHeapBytes: limits.send_heap,
+    receiveHeapBytes: limits.receive_heap,
+    heapRegionBytes: limits.heap_region,
+    schemaBytes: limits.schema,
+    links: limits.links,
+    linkWindowBytes: limits.link_window,
+    streamWindowBytes: limits.stream_window,
+    servicesPerApp: limits.services_per_app,
+  })),
+);
+
+const linkSection: z.ZodType<LinkConfig> = table(
+  z.strictObject(linkKeys).transform((link) => ({
+    connectTimeoutMs: link.connect_timeout,
+    reconnectMinMs: link.reconnect_min,
+    reconnectMaxMs: link.reconnect_max,
+    keepaliveMs: link.keepalive,
+    frameBytes: link.frame,
+  })),
+);
+
+const runtimeSection: z.ZodType<RuntimeConfig> = table(
+  z.strictObject(runtimeKeys).transform((runtime) => ({
+    spin: runtime.spin.mode,
+    spinMicros: runtime.spin.micros,
+    spinMaxMicros: runtime.spin_max,
+    budget: runtime.budget,
+  })),
+);
+
+const logSection: z.ZodType<LogConfig> = table(z.strictObject(logKeys));
+
+/** The whole file. Relations between keys are in `relation.ts`. */
+export const fileSchema: z.ZodType<FileConfig> = z
+  .strictObject({
+    daemon: daemonSection.prefault({}),
+    peer: z.array(peerSection).prefault([]),
+    limits: limitsSection.prefault({}),
+    link: linkSection.prefault({}),
+    runtime: runtimeSection.prefault({}),
+    log: logSection.prefault({}),
+  })
+  .transform(({ peer, ...rest }) => ({ ...rest, peers: peer }));
+
+/** Names of the sections, or of the keys in one; empty when there is no such section. */
+export function keyNames(section?: string): readonly string[] {
+  if (section === undefined) return Object.keys(sections);
+  return Object.hasOwn(sections, section) ? Object.keys(sections[section]!) : [];
+}
+
+/** The type of one key; undefined when there is no such key. */
+export function keyType(section: string, key: string): z.ZodType | undefined {
+  return keyNames(section).includes(key) ? sections[section]![key] : undefined;
+}
+
+/** Default and range of one key, for the reference page. */
+export function factsOf(section: string, key: string): KeyFacts | undefined {
+  const type = keyType(section, key);
+  return type && keyFacts.get(type);
+}
+
+/** A date is an object to zod, and would pass for an empty table: only real tables get through. */
+function table<T>(type: z.ZodType<T, Record<string, unknown>>): z.ZodType<T> {
+  const isTable = (value: unknown): boolean =>
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof Date);
+  return z.custom<Record<string, unknown>>(isTable, { params: { expected: "a table" } }).pipe(type);
+}
