@@ -18,10 +18,13 @@ import { messageDepthMax, segmentBytesMin } from "./limits.ts";
 import { type Closure, member, quote, Source } from "./source.ts";
 import { writerPrelude } from "./writer-prelude.ts";
 
+/** Up to this many bytes of text are written character by character. */
+const firstBytesMax = 48;
+
 /** Source text of a factory that takes `rt` and returns the `write` function of the root type. */
 export function generateWriter(closure: Closure): string {
   const source = new Source();
-  source.line(`const SEGMENT = ${segmentBytesMin};`);
+  source.line(`const SEGMENT = ${segmentBytesMin}, FIRST = ${firstBytesMax};`);
   source.line(`const ROOT = ${closure.layouts[0]!.bytes};`);
   source.line(writerPrelude);
   closure.layouts.forEach((layout, index) => {

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export { type LayoutCase, layoutCases } from "./bench-layout.ts";
 export { codecFor } from "./codec.ts";
 export { type CompareResult, compareServices, type MethodMatch } from "./compare-services.ts";
 export { segmentBytesMin } from "./limits.ts";

@@ -3,8 +3,10 @@ export const readerPrelude = `
 const { parseUnknown, structToJson } = rt;
 let mem = null, u8, i32, u32, f32, f64, i64, u64, node;
 let base = 0, segments = 0, area = 0;
-// The whole string area as one string that the strings of the message are cut from.
+// The whole string area as one string that the strings of the message are cut from; null when it is very
+// long (strings that are cut from it keep it alive) or so short that single characters are faster.
 let text = null;
+const code = String.fromCharCode;
 
 function read(memory, offset, inlineLength) {
   if (memory !== mem) {
@@ -16,8 +18,7 @@ function read(memory, offset, inlineLength) {
   segments = offset + inlineLength;
   area = offset + i32[offset >> 2];
   const size = i32[(offset >> 2) + 1] & 0x7fffffff;
-  // Strings cut from a longer one keep it alive, so not from a very long one.
-  text = size !== 0 && size <= 16384 ? node.latin1Slice(area, area + size) : null;
+  text = size > 48 && size <= 16384 ? node.latin1Slice(area, area + size) : null;
   const message = r0(offset + 8);
   text = null;
   return message;
@@ -27,7 +28,32 @@ function string(k) {
   const n = i32[k + 1];
   if (n === 0) return "";
   const o = i32[k];
-  return n > 0 && text !== null ? text.substring(o, o + n) : decoded(area + o, n);
+  if (n > 0) {
+    if (text !== null) return text.substring(o, o + n);
+    if (n <= 16) return short(area + o, n);
+  }
+  return decoded(area + o, n);
+}
+
+function short(p, n) {
+  switch (n) {
+    case 1: return code(u8[p]);
+    case 2: return code(u8[p], u8[p + 1]);
+    case 3: return code(u8[p], u8[p + 1], u8[p + 2]);
+    case 4: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3]);
+    case 5: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4]);
+    case 6: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5]);
+    case 7: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6]);
+    case 8: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6], u8[p + 7]);
+    case 9: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6], u8[p + 7], u8[p + 8]);
+    case 10: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6], u8[p + 7], u8[p + 8], u8[p + 9]);
+    case 11: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6], u8[p + 7], u8[p + 8], u8[p + 9], u8[p + 10]);
+    case 12: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6], u8[p + 7], u8[p + 8], u8[p + 9], u8[p + 10], u8[p + 11]);
+    case 13: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6], u8[p + 7], u8[p + 8], u8[p + 9], u8[p + 10], u8[p + 11], u8[p + 12]);
+    case 14: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6], u8[p + 7], u8[p + 8], u8[p + 9], u8[p + 10], u8[p + 11], u8[p + 12], u8[p + 13]);
+    case 15: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6], u8[p + 7], u8[p + 8], u8[p + 9], u8[p + 10], u8[p + 11], u8[p + 12], u8[p + 13], u8[p + 14]);
+    case 16: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6], u8[p + 7], u8[p + 8], u8[p + 9], u8[p + 10], u8[p + 11], u8[p + 12], u8[p + 13], u8[p + 14], u8[p + 15]);
+  }
 }
 
 function decoded(start, n) {

@@ -8,8 +8,10 @@ const isArray = Array.isArray, keys = Object.keys, hasOwn = Object.hasOwn;
 let mem = null, u8, i32, u32, f32, f64, i64, u64, node;
 // Absolute positions: start of the body, next free byte, end of the block.
 let base = 0, cursor = 0, limit = 0, depth = 0;
-// The string area: all strings one after the other, its length in bytes so far.
-let text = "", at = 0;
+// The string area: its length in bytes so far, the first bytes of it, and the strings after those. One
+// native write for all of them costs less than one for each; a few short ones are faster without any.
+const first = new Uint8Array(FIRST);
+let at = 0, firstBytes = 0, firstBits = 0, text = "";
 // Careful mode: strings may hold more than ASCII, and their lengths in UTF-8 are counted.
 let careful = false, anyWide = false, carefulRuns = 0;
 let sink = null, segmentBytes = 0, segmentSeen = 0;
@@ -53,6 +55,8 @@ function attempt(message) {
   depth = 0;
   text = "";
   at = 0;
+  firstBytes = 0;
+  firstBits = 0;
   anyWide = false;
   segmentBytes = 0;
   segmentSeen = 0;
@@ -63,20 +67,15 @@ function attempt(message) {
   if (size !== 0) {
     i32[(end >> 2) - 2] = 0;
     i32[(end >> 2) - 1] = 0;
+    if (firstBits > 127) return 0;
+    for (let i = 0; i < firstBytes; i++) u8[area + i] = first[i];
+    const rest = size - firstBytes;
     if (careful) {
-      node.utf8Write(text, area, size);
-    } else if (size <= 24) {
-      let bits = 0;
-      for (let i = 0; i < size; i++) {
-        const c = text.charCodeAt(i);
-        bits |= c;
-        u8[area + i] = c;
-      }
-      if (bits > 127) return 0;
-    } else {
+      node.utf8Write(text, area + firstBytes, rest);
+    } else if (rest !== 0) {
       // Any character beyond ASCII makes it longer, if it has the room: four bytes tell for sure.
       if (limit - area < size + 4) return -wanted(end - base + 8);
-      if (node.utf8Write(text, area, size + 4) !== size) return 0;
+      if (node.utf8Write(text, area + firstBytes, rest + 4) !== rest) return 0;
     }
   }
   i32[base >> 2] = area - base;
@@ -101,11 +100,22 @@ function string(k, s) {
   i32[k] = at;
   if (careful) {
     carefully(k, s, n);
+    return;
+  }
+  i32[k + 1] = n;
+  if (at === firstBytes && at + n <= FIRST) {
+    let bits = firstBits;
+    for (let i = 0; i < n; i++) {
+      const c = s.charCodeAt(i);
+      bits |= c;
+      first[at + i] = c;
+    }
+    firstBits = bits;
+    firstBytes = at + n;
   } else {
-    i32[k + 1] = n;
-    at += n;
     text += s;
   }
+  at += n;
 }
 
 function carefully(k, s, n) {
