@@ -7,7 +7,14 @@ import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 
 const strings = ["case", "system"];
-const numbers = ["samples", "p50Us", "p99Us", "callsPerSecond", "bytesPerSecond"];
+const numbers = [
+  "samples",
+  "p50Us",
+  "p99Us",
+  "callsPerSecond",
+  "bytesPerSecond",
+  "daemonCpuSeconds",
+];
 
 /**
  * What is wrong with a benchmark's output; undefined when it is in order.

@@ -3,6 +3,7 @@ import { bench } from "./bench.mjs";
 import { build } from "./build.mjs";
 import { check } from "./check.mjs";
 import { codegen } from "./codegen.mjs";
+import { fix } from "./fix.mjs";
 import { fuzz } from "./fuzz.mjs";
 import { start } from "./start.mjs";
 import { test } from "./test.mjs";
@@ -25,6 +26,7 @@ const verbs = {
     run: check,
     usage: "check                    linter, tidy, documents, types of the tools",
   },
+  fix: { run: fix, usage: "fix [PATH...]            what linter and formatter can repair" },
   fuzz: {
     run: fuzz,
     usage: "fuzz [NAME [SEED]]       one fuzzer; without a name, the list of them",

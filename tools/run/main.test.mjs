@@ -8,7 +8,7 @@ test("an unknown command lists the known ones", async () => {
   const { code, output } = await capture(process.execPath, ["tools/run.mjs", "toString"]);
   assert.equal(code, 2);
   assert.match(output, /no command "toString"/);
-  for (const verb of ["start", "test", "bench", "build", "check", "fuzz", "codegen"]) {
+  for (const verb of ["start", "test", "bench", "build", "check", "fix", "fuzz", "codegen"]) {
     assert.match(output, new RegExp(`^ {2}${verb}\\b`, "m"));
   }
 });

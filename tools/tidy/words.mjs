@@ -19,8 +19,9 @@ const banned = [
   { pattern: /^\s*debugger\b/, message: "a left-over of debugging: remove it" },
   {
     pattern: /\bconsole\.(?:log|debug|dir|trace)\(/,
-    // Programs talk to a person, and so do fuzzers and what runs tests.
-    where: /^packages\/(?!testing\/)[^/]+\/src\/(?!(?:.*\/)?(?:main|build|[\w-]+\.fuzz)\.ts$)/,
+    // Programs talk to a person; so do fuzzers, what runs tests, and programs inside tests.
+    where:
+      /^packages\/(?!testing\/)[^/]+\/src\/(?!(?:.*\/)?(?:main|build|[\w-]+\.(?:fuzz|test))\.ts$)/,
     message: "write to a log, or to process.stdout in a program",
   },
 ];
