@@ -144,6 +144,11 @@ export class RingConsumer {
     return index;
   }
 
+  /** Whether `next` would find a slot. */
+  hasNext(): boolean {
+    return this.head !== this.tail || Atomics.load(this.words, this.base + TAIL) !== this.head;
+  }
+
   /** Takes back the last `next`: the slot stays in the ring. Only before `release`. */
   unread(): void {
     this.head = (this.head - 1) | 0;

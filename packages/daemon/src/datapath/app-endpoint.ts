@@ -1,0 +1,594 @@
+/**
+ * The frontend engine of one app thread: takes descriptors out of its send ring, checks them, hands the
+ * calls to the router, and puts requests and replies into its receive ring.
+ *
+ * The app may be hostile. Whatever it writes is copied out of shared memory before it is looked at; what
+ * only a broken or hostile app can write is a violation: `dropped` gets the reason, nothing more is
+ * read, and the host closes the datapath. Nobody else notices.
+ */
+import type { Engine } from "@koala/interface";
+import { Origin, Status, statusFrom, statusName } from "@koala/interface";
+import { doorbellRing } from "@koala/native";
+import {
+  RELEASES_PER_SLOT,
+  SLOT_WORDS,
+  SlotFlag,
+  SlotKind,
+  statusMessageBytesMax,
+  W_BLOCK_OFFSET,
+  W_BLOCK_TAG,
+  W_CALL,
+  W_DETAILS_LENGTH,
+  W_INLINE_LENGTH,
+  W_KIND,
+  W_MESSAGE_LENGTH,
+  W_METADATA_LENGTH,
+  W_RELEASED_OFFSET,
+  W_RELEASED_TAG,
+  W_SEGMENT_BYTES,
+  W_SEGMENT_COUNT,
+  W_STATUS,
+  W_TARGET,
+  W_TIMEOUT,
+} from "@koala/protocol";
+import { type Runtime, Timer } from "@koala/runtime";
+import type { ServiceSchema } from "@koala/schema";
+import { type Memory, RingConsumer, RingProducer, ringBytes } from "@koala/shm";
+import { type Binding, createBinding, type Export } from "./binding.ts";
+import { Body } from "./body.ts";
+import { type BlockOwner, type Call, Outcome, Parked, type Party } from "./call.ts";
+import { ParkQueue } from "./park-queue.ts";
+import { ReceiveSpace, type ReceiveSpaceOptions, regionIdleMs } from "./receive-space.ts";
+import type { Router } from "./router.ts";
+import { SendRegions } from "./send-regions.ts";
+import type { Translator } from "./translator.ts";
+
+/** A call's index in the app's table is in the low bits of its id, a generation in the high ones. */
+const CALL_INDEX_MASK = 0xfffff;
+const retryMs = 20;
+
+export interface AppEndpointOptions {
+  id: number;
+  /** For people: name and pid. */
+  label: string;
+  rings: Memory;
+  ringSlots: number;
+  callsMax: number;
+  metadataBytesMax: number;
+  messageBytesMax: number;
+  receiveBytesMax: number;
+  regionBytes: number;
+  /** Doorbell that wakes the app. */
+  appDoorbell: number;
+  translator: Translator;
+  announce: ReceiveSpaceOptions["announce"];
+  retract: (id: number) => void;
+  /** The app broke a rule: the host closes the datapath soon. `violation` says why. */
+  onViolation: (app: AppEndpoint) => void;
+}
+
+/** A reply without message that found no room in the ring. */
+interface LateReply {
+  callerId: number;
+  status: Status;
+  origin: Origin;
+  message: string;
+  hold: boolean;
+}
+
+export class AppEndpoint implements Engine, Party, BlockOwner {
+  readonly name: string;
+  readonly label: string;
+  readonly id: number;
+  readonly send: SendRegions;
+  readonly receive: ReceiveSpace;
+  readonly bindings: (Binding | undefined)[] = [];
+  readonly exports: (Export | undefined)[] = [];
+  invalidReason = "";
+  /** Why the datapath must be closed; "" while all is well. */
+  violation = "";
+  /** Calls it made that are open, calls it serves that are open. */
+  outgoing = 0;
+  incoming = 0;
+  callsMade = 0;
+  callsServed = 0;
+  private readonly options: AppEndpointOptions;
+  private readonly router: Router;
+  private readonly runtime: Runtime;
+  private readonly consumer: RingConsumer;
+  private readonly producer: RingProducer;
+  private readonly words: Int32Array;
+  private readonly slot = new Int32Array(SLOT_WORDS);
+  private readonly body = new Body();
+  private readonly text = new Body();
+  private readonly calls: (Call | null)[];
+  private readonly parked: ParkQueue;
+  private readonly lateReplies: LateReply[] = [];
+  private readonly lateCancels: { id: number; reason: Status }[] = [];
+  private readonly releases: number[] = [];
+  private readonly shrinkTimer: Timer;
+  /** Wakes calls that wait for a region which the app could not take. */
+  private readonly retryTimer: Timer;
+  private pins = 0;
+  private closed = false;
+
+  constructor(options: AppEndpointOptions, router: Router, runtime: Runtime) {
+    this.options = options;
+    this.router = router;
+    this.runtime = runtime;
+    this.id = options.id;
+    this.label = options.label;
+    this.name = `app ${options.label}`;
+    const { rings, ringSlots } = options;
+    this.words = rings.i32;
+    this.consumer = new RingConsumer(rings, 0, ringSlots);
+    this.producer = new RingProducer(rings, ringBytes(ringSlots), ringSlots);
+    this.calls = new Array<Call | null>(options.callsMax).fill(null);
+    this.send = new SendRegions(this, options.metadataBytesMax);
+    this.parked = new ParkQueue(router);
+    this.receive = new ReceiveSpace({
+      label: options.label,
+      translator: options.translator,
+      bytesMax: options.receiveBytesMax,
+      regionBytes: options.regionBytes,
+      announce: (id, region) => {
+        const taken = options.announce(id, region);
+        if (!taken) runtime.timers.set(this.retryTimer, runtime.nowMs + retryMs);
+        return taken;
+      },
+      retract: options.retract,
+    });
+    this.shrinkTimer = new Timer(() => this.shrink());
+    this.retryTimer = new Timer(() => runtime.activate(this));
+  }
+
+  /** Calls whose request or reply waits for room here. */
+  get parkedCount(): number {
+    return this.parked.length + this.lateReplies.length;
+  }
+
+  bind(target: string, schema: ServiceSchema): Binding {
+    const binding = createBinding(this.bindings.length, this, target, schema, true);
+    this.bindings.push(binding);
+    return binding;
+  }
+
+  // ── Engine ────────────────────────────────────────────────────────────────────────────────────────
+
+  poll(budget: number): number {
+    let done = 0;
+    while (done < budget && this.violation === "") {
+      const index = this.consumer.next();
+      if (index < 0) break;
+      done++;
+      const words = this.words;
+      const slot = this.slot;
+      for (let i = 0; i < SLOT_WORDS; i++) slot[i] = words[index + i]!;
+      this.takeSlot(slot);
+    }
+    if (this.consumer.corrupt) this.violate("the send ring's tail is impossible");
+    if (this.producer.corrupt) this.violate("the receive ring's head is impossible");
+    if (this.consumer.release()) doorbellRing(this.options.appDoorbell);
+    if (this.parked.length > 0 || this.lateReplies.length > 0 || this.lateCancels.length > 0)
+      this.drain();
+    return done;
+  }
+
+  flush(): void {
+    if (this.closed) return;
+    this.writeReleases();
+    this.producer.publish();
+    if (this.producer.takeSleeper()) doorbellRing(this.options.appDoorbell);
+  }
+
+  sleep(): boolean {
+    return this.violation !== "" || this.consumer.sleep();
+  }
+
+  hasWork(): boolean {
+    return this.consumer.hasNext();
+  }
+
+  // ── Party: this app serves the call ───────────────────────────────────────────────────────────────
+
+  begin(call: Call, body: Body): Outcome {
+    const { receive, producer } = this;
+    if (this.incoming >= this.options.callsMax || producer.free() === 0) return this.park(call);
+    const outcome = receive.put(body, call.method!.input, call.requestTranscoder);
+    if (outcome === Outcome.PARK) return this.parkForSpace(call, body);
+    if (outcome === Outcome.INVALID) {
+      this.invalidReason = receive.invalidReason;
+      return outcome;
+    }
+    const at = producer.reserve();
+    const { words } = this;
+    const flags = body.hasTrace ? SlotFlag.TRACE : 0;
+    words[at + W_KIND] = SlotKind.CALL | (flags << 8) | (call.calleeMethod << 16);
+    words[at + W_CALL] = call.id | 0;
+    words[at + W_TARGET] = call.calleeTarget;
+    words[at + W_TIMEOUT] = this.router.timeLeftMs(call);
+    this.writeBlock(at, body);
+    call.blockTag = receive.heap.tag;
+    call.blockOffset = receive.heap.offset;
+    this.incoming++;
+    this.callsServed++;
+    this.runtime.markDirty(this);
+    return Outcome.DONE;
+  }
+
+  cancel(call: Call, reason: Status): void {
+    // The call stays until the handler's reply comes, which nobody will read.
+    if (!this.writeCancel(call.id, reason)) this.lateCancels.push({ id: call.id, reason });
+    this.runtime.markDirty(this);
+  }
+
+  // ── Party: this app made the call ─────────────────────────────────────────────────────────────────
+
+  finish(call: Call, status: Status, origin: Origin, body: Body): Outcome {
+    const { receive, producer } = this;
+    if (producer.free() === 0) return this.park(call);
+    const outcome = receive.put(body, call.replyCodec!, call.replyTranscoder);
+    if (outcome === Outcome.PARK) {
+      if (receive.couldHold(body.bodyBytes())) return this.park(call);
+      this.finishWith(
+        call,
+        Status.RESOURCE_EXHAUSTED,
+        Origin.LOCAL_DAEMON,
+        `a reply of ${body.bodyBytes()} bytes does not fit the receive heap; raise receive_heap in [limits] of koala.toml`,
+      );
+      return Outcome.DONE;
+    }
+    if (outcome === Outcome.INVALID) {
+      this.invalidReason = receive.invalidReason;
+      return outcome;
+    }
+    const at = this.openReply(call.callerId, status, origin, call.holdsRequest, body.hasTrace);
+    this.words[at + W_MESSAGE_LENGTH] = body.messageLength;
+    this.words[at + W_DETAILS_LENGTH] = body.detailsLength;
+    this.writeBlock(at, body);
+    return Outcome.DONE;
+  }
+
+  finishWith(call: Call, status: Status, origin: Origin, message: string): void {
+    const { callerId, holdsRequest: hold } = call;
+    if (this.writeBareReply(callerId, status, origin, message, hold)) return;
+    this.lateReplies.push({ callerId, status, origin, message, hold });
+  }
+
+  retry(call: Call): boolean {
+    const isReply = call.parked === Parked.REPLY;
+    const wrong = this.send.locate(call.slot, isReply, this.body);
+    if (wrong !== "") {
+      this.violate(wrong);
+      return false;
+    }
+    return isReply ? this.passReply(call, call.slot) !== Outcome.PARK : this.passRequest(call);
+  }
+
+  // ── BlockOwner ────────────────────────────────────────────────────────────────────────────────────
+
+  pin(): void {
+    this.pins++;
+  }
+
+  unpin(): void {
+    this.pins--;
+    if (this.closed && this.pins === 0) this.send.close();
+  }
+
+  releaseBlock(tag: number, offset: number): void {
+    this.releases.push(tag, offset);
+    this.runtime.markDirty(this);
+  }
+
+  // ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Marks the datapath for closing; the host does it after this poll. */
+  violate(reason: string): void {
+    if (this.violation !== "") return;
+    this.violation = reason;
+    this.options.onViolation(this);
+  }
+
+  /** Ends everything that the app has to do with. Its shared memory goes once nothing refers to it. */
+  close(status: Status, reason: string): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.runtime.remove(this);
+    this.runtime.timers.clear(this.shrinkTimer);
+    this.runtime.timers.clear(this.retryTimer);
+    for (const entry of this.exports) if (entry !== undefined) this.router.removeExport(entry);
+    this.router.partyGone(this, status, Origin.REMOTE_APP, reason);
+    this.receive.close();
+    if (this.pins === 0) this.send.close();
+  }
+
+  private takeSlot(slot: Int32Array): void {
+    switch (slot[W_KIND]! & 0xff) {
+      case SlotKind.CALL:
+        this.takeCall(slot);
+        break;
+      case SlotKind.REPLY:
+        this.takeReply(slot);
+        break;
+      case SlotKind.CANCEL:
+        this.takeCancel(slot);
+        break;
+      case SlotKind.RELEASE:
+        this.takeRelease(slot);
+        break;
+      default:
+        this.violate(`a slot of kind ${slot[W_KIND]! & 0xff}, which is none`);
+    }
+  }
+
+  private takeCall(slot: Int32Array): void {
+    this.takeReleased(slot);
+    const callerId = slot[W_CALL]!;
+    const index = callerId & CALL_INDEX_MASK;
+    const binding = this.bindings[slot[W_TARGET]!];
+    const method = binding?.schema.methods[slot[W_KIND]! >>> 16];
+    if (binding === undefined || method === undefined) {
+      this.violate(
+        `a call of binding ${slot[W_TARGET]}, method ${slot[W_KIND]! >>> 16}: no such thing`,
+      );
+      return;
+    }
+    if (index >= this.calls.length || this.calls[index] !== null) {
+      this.violate(
+        `call id ${callerId} is in use or beyond the limit of ${this.calls.length} calls`,
+      );
+      return;
+    }
+    const wrong = this.send.locate(slot, false, this.body);
+    if (wrong !== "" || this.body.inlineLength === 0) {
+      this.violate(wrong === "" ? "a call without a message" : wrong);
+      return;
+    }
+    const call = this.router.calls.openCall();
+    if (call === undefined) {
+      this.writeBareReply(
+        callerId,
+        Status.RESOURCE_EXHAUSTED,
+        Origin.LOCAL_DAEMON,
+        "too many calls",
+        false,
+      );
+      return;
+    }
+    this.calls[index] = call;
+    this.outgoing++;
+    this.callsMade++;
+    call.caller = this;
+    call.callerId = callerId;
+    call.binding = binding;
+    call.method = method;
+    call.waitForReady = (slot[W_KIND]! & (SlotFlag.WAIT_FOR_READY << 8)) !== 0;
+    call.slot[W_BLOCK_TAG] = slot[W_BLOCK_TAG]!;
+    call.slot[W_BLOCK_OFFSET] = slot[W_BLOCK_OFFSET]!;
+    this.router.setDeadline(call, slot[W_TIMEOUT]! >>> 0);
+    if (this.body.bodyBytes() > this.options.messageBytesMax) {
+      const text = `a message of ${this.body.bodyBytes()} bytes is larger than ${this.options.messageBytesMax}; raise message in [limits] of koala.toml`;
+      this.router.fail(call, Status.RESOURCE_EXHAUSTED, Origin.LOCAL_DAEMON, text);
+      return;
+    }
+    call.slot.set(slot);
+    this.passRequest(call);
+  }
+
+  /** Offers the request in `body` to the callee, or to the router while there is none. */
+  private passRequest(call: Call): boolean {
+    const { callee } = call;
+    const outcome =
+      callee === null ? this.router.dispatch(call, this.body) : callee.begin(call, this.body);
+    if (outcome === Outcome.PARK) {
+      call.parked = Parked.REQUEST;
+      return false;
+    }
+    if (outcome === Outcome.INVALID)
+      this.violate(call.callee?.invalidReason ?? "malformed message");
+    else if (call.open) call.parked = Parked.NO;
+    return true;
+  }
+
+  private takeReply(slot: Int32Array): void {
+    this.takeReleased(slot);
+    const call = this.router.calls.get(slot[W_CALL]! >>> 0);
+    if (call === undefined || call.callee !== this || call.parked !== Parked.NO) {
+      this.violate(`a reply to call ${slot[W_CALL]! >>> 0}, which is not open`);
+      return;
+    }
+    this.incoming--;
+    const holds = (slot[W_KIND]! & (SlotFlag.HOLD << 8)) !== 0;
+    if (!holds) this.receive.heap.free(call.blockTag, call.blockOffset);
+    const wrong = this.send.locate(slot, true, this.body);
+    if (wrong !== "") {
+      this.violate(wrong);
+      return;
+    }
+    if (call.caller === null) {
+      this.releaseReply(slot);
+      this.router.end(call);
+      return;
+    }
+    call.status = statusFrom(slot[W_STATUS]! & 0xff);
+    call.origin = Origin.REMOTE_APP;
+    if (this.body.bodyBytes() > this.options.messageBytesMax) {
+      const text = `a reply of ${this.body.bodyBytes()} bytes is larger than ${this.options.messageBytesMax}; raise message in [limits] of koala.toml on the server's host`;
+      this.releaseReply(slot);
+      this.router.fail(call, Status.RESOURCE_EXHAUSTED, Origin.REMOTE_DAEMON, text);
+      return;
+    }
+    this.passReply(call, slot);
+  }
+
+  /** Offers the reply in `body` to the caller. */
+  private passReply(call: Call, slot: Int32Array): Outcome {
+    const { caller } = call;
+    const outcome =
+      caller === null ? Outcome.DONE : caller.finish(call, call.status, call.origin, this.body);
+    if (outcome === Outcome.PARK) {
+      call.parked = Parked.REPLY;
+      if (slot !== call.slot) call.slot.set(slot);
+      return outcome;
+    }
+    if (outcome === Outcome.INVALID) {
+      const reason = caller?.invalidReason ?? "malformed message";
+      this.router.fail(call, Status.INTERNAL, Origin.REMOTE_APP, `the server sent a ${reason}`);
+      this.violate(reason);
+      return outcome;
+    }
+    if (outcome === Outcome.DONE) this.releaseReply(slot);
+    this.router.end(call);
+    return outcome;
+  }
+
+  private releaseReply(slot: Int32Array): void {
+    if ((slot[W_KIND]! & (SlotFlag.NO_BLOCK << 8)) !== 0) return;
+    this.releaseBlock(slot[W_BLOCK_TAG]!, slot[W_BLOCK_OFFSET]!);
+  }
+
+  private takeCancel(slot: Int32Array): void {
+    const callerId = slot[W_CALL]!;
+    const call = this.calls[callerId & CALL_INDEX_MASK];
+    // The reply may have crossed the cancellation.
+    if (call === undefined || call === null || call.callerId !== callerId) return;
+    const reason = statusFrom(slot[W_STATUS]! & 0xff);
+    this.router.abort(call, reason, Origin.APP, `the caller gave up (${statusName(reason)})`);
+  }
+
+  private takeRelease(slot: Int32Array): void {
+    const count = slot[W_KIND]! >>> 16;
+    if (count > RELEASES_PER_SLOT) {
+      this.violate(`a release of ${count} blocks`);
+      return;
+    }
+    for (let i = 0; i < count; i++) this.freeReceived(slot[1 + 2 * i]!, slot[2 + 2 * i]!);
+  }
+
+  private takeReleased(slot: Int32Array): void {
+    if ((slot[W_KIND]! & (SlotFlag.RELEASES << 8)) === 0) return;
+    this.freeReceived(slot[W_RELEASED_TAG]!, slot[W_RELEASED_OFFSET]!);
+  }
+
+  private freeReceived(tag: number, offset: number): void {
+    if (!this.receive.heap.free(tag, offset)) {
+      this.violate(`a release of block ${tag >>> 16}:${offset}, which is not in use`);
+      return;
+    }
+    if (tag >>> 16 !== 0) this.armShrink();
+  }
+
+  private armShrink(): void {
+    if (this.shrinkTimer.bucket >= 0 || !this.receive.heap.hasEmptyRegion()) return;
+    this.runtime.timers.set(this.shrinkTimer, this.runtime.nowMs + regionIdleMs + 100);
+  }
+
+  private shrink(): void {
+    if (this.receive.shrink()) this.armShrink();
+  }
+
+  private park(call: Call): Outcome {
+    this.parked.push(call);
+    return Outcome.PARK;
+  }
+
+  private parkForSpace(call: Call, body: Body): Outcome {
+    if (this.receive.couldHold(body.bodyBytes())) return this.park(call);
+    const text = `a request of ${body.bodyBytes()} bytes does not fit the receive heap of ${this.label}; raise receive_heap in [limits] of koala.toml on the server's host`;
+    this.router.fail(call, Status.RESOURCE_EXHAUSTED, Origin.REMOTE_DAEMON, text);
+    return Outcome.DONE;
+  }
+
+  /** Room may have come: everything that waits for it tries again, in order. */
+  private drain(): void {
+    while (this.lateReplies.length > 0) {
+      const { callerId, status, origin, message, hold } = this.lateReplies[0]!;
+      if (!this.writeBareReply(callerId, status, origin, message, hold)) break;
+      this.lateReplies.shift();
+    }
+    while (this.lateCancels.length > 0) {
+      const { id, reason } = this.lateCancels[0]!;
+      if (!this.writeCancel(id, reason)) break;
+      this.lateCancels.shift();
+    }
+    this.parked.drain();
+    if (this.producer.free() === 0) this.producer.waitForSpace();
+  }
+
+  private openReply(
+    callerId: number,
+    status: Status,
+    origin: Origin,
+    hold: boolean,
+    trace: boolean,
+  ): number {
+    const at = this.producer.reserve();
+    const { words } = this;
+    const flags = (hold ? SlotFlag.HOLD : 0) | (trace ? SlotFlag.TRACE : 0);
+    words[at + W_KIND] = SlotKind.REPLY | (flags << 8);
+    words[at + W_CALL] = callerId;
+    words[at + W_STATUS] = status | (origin << 8);
+    this.calls[callerId & CALL_INDEX_MASK] = null;
+    this.outgoing--;
+    this.runtime.markDirty(this);
+    return at;
+  }
+
+  /** Names the block that `receive` has just filled. */
+  private writeBlock(at: number, body: Body): void {
+    const { words, receive } = this;
+    words[at + W_BLOCK_TAG] = receive.heap.tag;
+    words[at + W_BLOCK_OFFSET] = receive.heap.offset;
+    words[at + W_INLINE_LENGTH] = receive.inlineLength;
+    words[at + W_SEGMENT_COUNT] = body.segmentCount;
+    words[at + W_SEGMENT_BYTES] = body.segmentBytes;
+    words[at + W_METADATA_LENGTH] = body.metadataLength;
+  }
+
+  private writeBareReply(
+    callerId: number,
+    status: Status,
+    origin: Origin,
+    message: string,
+    hold: boolean,
+  ): boolean {
+    if (this.producer.free() === 0) return false;
+    this.text.setText(message.slice(0, statusMessageBytesMax));
+    const placed = this.receive.putText(this.text);
+    const at = this.openReply(callerId, status, origin, hold, false);
+    const { words } = this;
+    if (!placed) {
+      words[at + W_KIND] = words[at + W_KIND]! | (SlotFlag.NO_BLOCK << 8);
+      this.text.clear();
+    }
+    words[at + W_MESSAGE_LENGTH] = this.text.messageLength;
+    words[at + W_DETAILS_LENGTH] = 0;
+    this.writeBlock(at, this.text);
+    return true;
+  }
+
+  private writeCancel(callId: number, reason: Status): boolean {
+    const at = this.producer.reserve();
+    if (at < 0) return false;
+    this.words[at + W_KIND] = SlotKind.CANCEL;
+    this.words[at + W_CALL] = callId | 0;
+    this.words[at + W_STATUS] = reason;
+    return true;
+  }
+
+  private writeReleases(): void {
+    const { releases, words } = this;
+    let taken = 0;
+    while (taken < releases.length) {
+      const at = this.producer.reserve();
+      if (at < 0) break;
+      const count = Math.min(RELEASES_PER_SLOT, (releases.length - taken) / 2);
+      words[at + W_KIND] = SlotKind.RELEASE | (count << 16);
+      for (let i = 0; i < 2 * count; i++) words[at + 1 + i] = releases[taken + i]!;
+      taken += 2 * count;
+    }
+    if (taken === releases.length) releases.length = 0;
+    else if (taken > 0) releases.splice(0, taken);
+  }
+}

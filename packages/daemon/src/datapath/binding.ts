@@ -1,0 +1,102 @@
+/** The two ends of a route: who wants to call a service (binding) and who serves it (export). */
+import type { Status } from "@koala/interface";
+import type { MessageCodec, MethodSchema, ServiceSchema, Transcoder } from "@koala/schema";
+import type { Call, Party } from "./call.ts";
+
+/** One caller's wish to call one service under a mesh name, with the schema it was built with. */
+export interface Binding {
+  /** Chosen by the caller (link) or by the caller's datapath (app); unique there. */
+  readonly id: number;
+  readonly caller: Party;
+  readonly target: string;
+  readonly schema: ServiceSchema;
+  /** Calls may leave this host. False for calls that came over a link. */
+  readonly mayLeave: boolean;
+  /** Where its calls can go; valid while `version` equals the router's. */
+  candidates: Candidate[];
+  version: number;
+  /** Whose turn it is. */
+  turn: number;
+  /** Calls that wait for a candidate. */
+  readonly waiting: Call[];
+}
+
+export function createBinding(
+  id: number,
+  caller: Party,
+  target: string,
+  schema: ServiceSchema,
+  mayLeave: boolean,
+): Binding {
+  return {
+    id,
+    caller,
+    target,
+    schema,
+    mayLeave,
+    candidates: [],
+    version: -1,
+    turn: 0,
+    waiting: [],
+  };
+}
+
+/** One place that can serve a binding. */
+export interface Candidate {
+  readonly party: Party;
+  /** What `Call.calleeTarget` will be. */
+  readonly target: number;
+  /** Per method of the caller's schema; undefined: the server has no such method. */
+  readonly methods: readonly (CandidateMethod | undefined)[];
+}
+
+export interface CandidateMethod {
+  readonly index: number;
+  readonly request: Transcoder | null;
+  readonly reply: Transcoder | null;
+  /** Layout of the server's reply. */
+  readonly output: MessageCodec;
+}
+
+/** Candidate methods of a server that has the caller's very schema. */
+export function sameMethods(methods: readonly MethodSchema[]): CandidateMethod[] {
+  return methods.map((method) => ({
+    index: method.index,
+    request: null,
+    reply: null,
+    output: method.output,
+  }));
+}
+
+/** A service that one app thread serves under a mesh name. */
+export interface Export {
+  /** Unique within the app. */
+  readonly id: number;
+  readonly party: Party;
+  readonly name: string;
+  readonly schema: ServiceSchema;
+}
+
+/** What a link says about a binding. */
+export type LinkBindingState =
+  | { readonly state: "pending" }
+  | { readonly state: "bound" }
+  | { readonly state: "refused"; readonly status: Status; readonly message: string };
+
+/** A link as the router sees it. */
+export interface RouteLink extends Party {
+  /** Whether the far daemon offers this mesh name at all, and this service under it. */
+  offers(target: string, service: string): "no" | "name" | "service";
+  /** Asks the far daemon for the binding, once; the router is told when the answer is there. */
+  bindingState(binding: Binding): LinkBindingState;
+  /** Mesh names the far daemon offers, for messages. */
+  names(): string[];
+}
+
+/** Why a binding can't be served right now. */
+export interface Refusal {
+  status: Status;
+  message: string;
+  /** True if waiting makes sense: something is about to answer. */
+  pending: boolean;
+}

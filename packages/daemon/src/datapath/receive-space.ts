@@ -1,0 +1,149 @@
+/**
+ * An app's receive heap from the daemon's side: finds room for a message, puts it there in one piece,
+ * validates it where the app can't change it any more, and grows and shrinks the heap.
+ *
+ * ```
+ * block:  inline part │ segment, segment, … (each padded to 8) │ trace │ metadata │ status message │ details
+ * ```
+ */
+import { KoalaError } from "@koala/interface";
+import { closeFd } from "@koala/native";
+import type { MessageCodec, Transcoder } from "@koala/schema";
+import { closeRegion, createRegion, Heap, type Region } from "@koala/shm";
+import type { Body } from "./body.ts";
+import { Outcome } from "./call.ts";
+import { copyBytes } from "./copy-bytes.ts";
+import { checkMessage, type Translator } from "./translator.ts";
+
+/** An empty region goes back to the system after this time without use. */
+export const regionIdleMs = 5000;
+
+export interface ReceiveSpaceOptions {
+  label: string;
+  translator: Translator;
+  /** All regions together, bytes. */
+  bytesMax: number;
+  /** Size of a region unless a message needs a larger one, bytes. */
+  regionBytes: number;
+  /** Passes a new region to the app; false when the app can't take it now. */
+  announce: (id: number, region: Region) => boolean;
+  /** Tells the app to unmap a region. */
+  retract: (id: number) => void;
+}
+
+export class ReceiveSpace {
+  readonly heap: Heap;
+  /** Where the last message was put, for the slot: the inline part's length may differ from the source's. */
+  inlineLength = 0;
+  /** Why the last `put` answered INVALID. */
+  invalidReason = "";
+  readonly first: Region;
+  private readonly options: ReceiveSpaceOptions;
+  private readonly regions = new Map<number, Region>();
+
+  constructor(options: ReceiveSpaceOptions) {
+    this.options = options;
+    this.first = createRegion({
+      name: "koala-receive",
+      bytes: options.regionBytes,
+      appMayWrite: false,
+    });
+    this.regions.set(0, this.first);
+    this.heap = new Heap(0, this.first.memory);
+  }
+
+  /**
+   * Copies a message into a new block, whose name is in `heap.tag` and `heap.offset` afterwards.
+   * `codec` is the layout the message is in, `transcoder` leads to the layout that the app expects.
+   */
+  put(body: Body, codec: MessageCodec, transcoder: Transcoder | null): Outcome {
+    if (transcoder !== null && body.inlineLength > 0) {
+      const translated = this.options.translator.translate(body, codec, transcoder);
+      this.invalidReason = this.options.translator.invalidReason;
+      return translated === undefined ? Outcome.INVALID : this.copyIn(translated);
+    }
+    const outcome = this.copyIn(body);
+    if (outcome !== Outcome.DONE) return outcome;
+    const { memory, offset, tag } = this.heap;
+    this.invalidReason = checkMessage(codec, memory, offset, body);
+    if (this.invalidReason === "") return Outcome.DONE;
+    this.heap.free(tag, offset);
+    return Outcome.INVALID;
+  }
+
+  /** The same for a bare status; false when there is no room. */
+  putText(body: Body): boolean {
+    return this.copyIn(body) === Outcome.DONE;
+  }
+
+  /** Takes a block of so many bytes, growing the heap if that is what it takes. */
+  reserve(bytes: number): boolean {
+    return this.heap.allocate(bytes) || (this.grow(bytes) && this.heap.allocate(bytes));
+  }
+
+  /** Whether a message of so many bytes can fit at all. */
+  couldHold(bytes: number): boolean {
+    return regionBytesFor(bytes, this.options.regionBytes) <= this.options.bytesMax;
+  }
+
+  /** Returns regions that nobody has used for a while; true while there are empty ones left. */
+  shrink(): boolean {
+    for (;;) {
+      const id = this.heap.takeIdleRegion(Date.now() - regionIdleMs);
+      const region = this.regions.get(id);
+      if (region === undefined) return this.heap.hasEmptyRegion();
+      this.regions.delete(id);
+      this.options.retract(id);
+      closeRegion(region.memory);
+      closeFd(region.fd);
+    }
+  }
+
+  close(): void {
+    for (const region of this.regions.values()) {
+      closeRegion(region.memory);
+      closeFd(region.fd);
+    }
+    this.regions.clear();
+  }
+
+  private grow(bytes: number): boolean {
+    const { label, bytesMax, regionBytes, announce } = this.options;
+    const wanted = regionBytesFor(bytes, regionBytes);
+    if (this.heap.usage().regionBytes + wanted > bytesMax) return false;
+    const id = this.heap.freeRegionId();
+    let region: Region;
+    try {
+      region = createRegion({ name: `koala-receive ${label}`, bytes: wanted, appMayWrite: false });
+    } catch (error) {
+      if (error instanceof KoalaError) return false; // out of memory or descriptors: the call waits
+      throw error;
+    }
+    if (!announce(id, region)) {
+      closeRegion(region.memory);
+      closeFd(region.fd);
+      return false;
+    }
+    this.regions.set(id, region);
+    this.heap.addRegion(id, region.memory);
+    return true;
+  }
+
+  private copyIn(body: Body): Outcome {
+    const bodyBytes = body.bodyBytes();
+    if (!this.reserve(Math.max(8, bodyBytes + body.tailBytes()))) return Outcome.PARK;
+    const { memory, offset } = this.heap;
+    this.inlineLength = body.inlineLength;
+    copyBytes(body.memory, body.offset, memory, offset, body.inlineLength);
+    if (body.segmentCount > 0) body.copySegments(memory, offset + body.inlineLength);
+    body.copyTail(memory, offset + bodyBytes);
+    return Outcome.DONE;
+  }
+}
+
+/** Bytes of a region for a block: the usual size, or the next power of two that holds it. */
+export function regionBytesFor(blockBytes: number, regionBytes: number): number {
+  let bytes = regionBytes;
+  while (bytes < blockBytes + 4096) bytes *= 2;
+  return bytes;
+}

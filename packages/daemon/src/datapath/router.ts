@@ -1,0 +1,287 @@
+/**
+ * Decides where calls go, and ends them. One router a runtime.
+ *
+ * Resolving: servers on this host that can understand the caller's schema come first; if there are
+ * none, links whose daemon offers the service. Among equals, calls go round robin, one by one. The
+ * result is cached in the binding until something changes (`version`).
+ */
+import { KoalaError, Origin, Status } from "@koala/interface";
+import type { Runtime } from "@koala/runtime";
+import {
+  type Binding,
+  type Candidate,
+  type CandidateMethod,
+  type Export,
+  type Refusal,
+  type RouteLink,
+  sameMethods,
+} from "./binding.ts";
+import type { Body } from "./body.ts";
+import { type Call, CallTable, Outcome, Parked, type Party } from "./call.ts";
+import type { SchemaStore } from "./schema-store.ts";
+
+/** What the router asks about links that are not there (yet). */
+export interface LinkSituation {
+  /** Peers that are being connected for the first time since they were configured. */
+  firstAttempts(): number;
+  /** A line a peer that is not connected: address, since when, why. */
+  problems(): string[];
+}
+
+export class Router {
+  readonly calls: CallTable = new CallTable();
+  readonly exports: Export[] = [];
+  readonly links: RouteLink[] = [];
+  /** Told after each change of `exports`, so that links can tell their peers. */
+  onExportsChanged: () => void = () => {};
+  situation: LinkSituation = { firstAttempts: () => 0, problems: () => [] };
+  private readonly runtime: Runtime;
+  private readonly schemas: SchemaStore;
+  private readonly waiting = new Set<Binding>();
+  private version = 0;
+
+  constructor(runtime: Runtime, schemas: SchemaStore) {
+    this.runtime = runtime;
+    this.schemas = schemas;
+    this.calls.onDeadline = (call) => this.expire(call);
+  }
+
+  addExport(entry: Export): void {
+    this.exports.push(entry);
+    this.routesChanged();
+    this.onExportsChanged();
+  }
+
+  removeExport(entry: Export): void {
+    const index = this.exports.indexOf(entry);
+    if (index < 0) return;
+    this.exports.splice(index, 1);
+    this.routesChanged();
+    this.onExportsChanged();
+  }
+
+  addLink(link: RouteLink): void {
+    this.links.push(link);
+    this.routesChanged();
+  }
+
+  removeLink(link: RouteLink): void {
+    const index = this.links.indexOf(link);
+    if (index < 0) return;
+    this.links.splice(index, 1);
+    this.routesChanged();
+  }
+
+  /** Something that routes depend on has changed: bindings resolve anew, calls that wait try again. */
+  routesChanged(): void {
+    this.version++;
+    for (const binding of [...this.waiting]) {
+      this.waiting.delete(binding);
+      for (const call of binding.waiting.splice(0)) {
+        if (call.open && call.parked === Parked.REQUEST && call.callee === null)
+          this.offerAgain(call);
+      }
+    }
+  }
+
+  /** Arms the call's deadline, `timeoutMs` from now; 0 = none. */
+  setDeadline(call: Call, timeoutMs: number): void {
+    if (timeoutMs === 0) return;
+    call.deadlineMs = this.runtime.nowMs + timeoutMs;
+    this.runtime.timers.set(call.timer, call.deadlineMs);
+  }
+
+  /** Milliseconds until the call's deadline, at least 1; 0 = none. */
+  timeLeftMs(call: Call): number {
+    if (call.deadlineMs === 0) return 0;
+    return Math.max(1, Math.round(call.deadlineMs - this.runtime.nowMs));
+  }
+
+  /**
+   * Hands a request to somebody who serves it. DONE also when the call could not be served and has been
+   * ended with a status; PARK: it waits, the source keeps the message.
+   */
+  dispatch(call: Call, body: Body): Outcome {
+    const binding = call.binding!;
+    const methodIndex = call.method!.index;
+    if (binding.version !== this.version) this.resolve(binding);
+    const count = binding.candidates.length;
+    if (count === 0) return this.refuse(call, binding);
+    binding.turn = binding.turn + 1 < count ? binding.turn + 1 : 0;
+    const candidate = binding.candidates[binding.turn]!;
+    const method = candidate.methods[methodIndex];
+    if (method === undefined) {
+      const { name } = binding.schema.methods[methodIndex]!;
+      this.fail(
+        call,
+        Status.UNIMPLEMENTED,
+        Origin.LOCAL_DAEMON,
+        `${binding.schema.typeName}/${name}: ${candidate.party.label} serves "${binding.target}" with a schema that has no such method`,
+      );
+      return Outcome.DONE;
+    }
+    call.callee = candidate.party;
+    call.calleeTarget = candidate.target;
+    call.calleeMethod = method.index;
+    call.requestTranscoder = method.request;
+    call.replyCodec = method.output;
+    call.replyTranscoder = method.reply;
+    const outcome = candidate.party.begin(call, body);
+    if (outcome === Outcome.PARK) call.parked = Parked.REQUEST;
+    return outcome;
+  }
+
+  /** Ends a call with a status of the daemon's own; the callee has nothing (more) to do with it. */
+  fail(call: Call, status: Status, origin: Origin, message: string): void {
+    call.caller?.finishWith(call, status, origin, message);
+    this.end(call);
+  }
+
+  /** The same while the callee may be at work: it is told to stop. */
+  abort(call: Call, status: Status, origin: Origin, message: string): void {
+    call.caller?.finishWith(call, status, origin, message);
+    this.abandon(call, status);
+  }
+
+  /** Nobody waits for the reply any more: the callee is told, the caller is not. */
+  abandon(call: Call, reason: Status): void {
+    call.caller = null;
+    this.runtime.timers.clear(call.timer);
+    if (call.callee === null || call.parked !== Parked.NO) this.end(call);
+    else call.callee.cancel(call, reason);
+  }
+
+  /** The call is over for everybody. */
+  end(call: Call): void {
+    this.runtime.timers.clear(call.timer);
+    call.copyOwner?.dropCopy(call);
+    this.calls.closeCall(call);
+  }
+
+  /** An app or a link is gone: what it made is abandoned, what it served ends with the status. */
+  partyGone(party: Party, status: Status, origin: Origin, message: string): void {
+    for (const call of this.calls.filter((c) => c.caller === party)) {
+      this.abandon(call, Status.CANCELLED);
+    }
+    for (const call of this.calls.filter((c) => c.callee === party)) {
+      if (call.parked === Parked.REQUEST) {
+        // It never got there: somebody else may serve it.
+        call.callee = null;
+        this.offerAgain(call);
+      } else {
+        this.fail(call, status, origin, message);
+      }
+    }
+  }
+
+  /** Offers a parked message again; true if it is not parked any more. */
+  offerAgain(call: Call): boolean {
+    if (call.parked === Parked.NO) return true;
+    const source = call.parked === Parked.REQUEST ? call.caller : call.callee;
+    return source === null ? true : source.retry(call);
+  }
+
+  private expire(call: Call): void {
+    const name = call.method === null ? "the call" : call.method.name;
+    const origin = call.caller !== null ? Origin.LOCAL_DAEMON : Origin.REMOTE_DAEMON;
+    this.abort(call, Status.DEADLINE_EXCEEDED, origin, `${name}: its deadline has passed`);
+  }
+
+  private resolve(binding: Binding): void {
+    binding.version = this.version;
+    binding.turn = 0;
+    const local = this.localCandidates(binding);
+    binding.candidates =
+      local.length > 0 || !binding.mayLeave ? local : this.linkCandidates(binding);
+  }
+
+  private localCandidates(binding: Binding): Candidate[] {
+    const { schema, target } = binding;
+    const candidates: Candidate[] = [];
+    for (const entry of this.exports) {
+      if (entry.name !== target || entry.schema.typeName !== schema.typeName) continue;
+      const comparison = this.schemas.compare(schema, entry.schema);
+      if (comparison instanceof KoalaError) continue;
+      const methods = comparison.methods.map((m): CandidateMethod | undefined =>
+        m.serverIndex < 0
+          ? undefined
+          : {
+              index: m.serverIndex,
+              request: m.request,
+              reply: m.response,
+              output: entry.schema.methods[m.serverIndex]!.output,
+            },
+      );
+      candidates.push({ party: entry.party, target: entry.id, methods });
+    }
+    return candidates;
+  }
+
+  private linkCandidates(binding: Binding): Candidate[] {
+    const methods = sameMethods(binding.schema.methods);
+    return this.links
+      .filter((link) => link.offers(binding.target, binding.schema.typeName) === "service")
+      .filter((link) => link.bindingState(binding).state === "bound")
+      .map((link) => ({ party: link, target: binding.id, methods }));
+  }
+
+  private refuse(call: Call, binding: Binding): Outcome {
+    const refusal = this.refusalOf(binding);
+    if (refusal.pending || call.waitForReady) {
+      call.callee = null;
+      call.parked = Parked.REQUEST;
+      binding.waiting.push(call);
+      this.waiting.add(binding);
+      return Outcome.PARK;
+    }
+    this.fail(call, refusal.status, Origin.LOCAL_DAEMON, refusal.message);
+    return Outcome.DONE;
+  }
+
+  /** Why nobody serves the binding now. */
+  refusalOf(binding: Binding): Refusal {
+    const { target, schema } = binding;
+    const service = schema.typeName;
+    const named = this.exports.filter((entry) => entry.name === target);
+    const same = named.filter((entry) => entry.schema.typeName === service);
+    const offers = binding.mayLeave ? this.links.map((link) => link.offers(target, service)) : [];
+    for (const link of binding.mayLeave ? this.links : []) {
+      if (link.offers(target, service) !== "service") continue;
+      const state = link.bindingState(binding);
+      if (state.state === "pending")
+        return { status: Status.UNAVAILABLE, message: "", pending: true };
+      if (state.state === "refused") {
+        return { status: state.status, message: `${link.label}: ${state.message}`, pending: false };
+      }
+    }
+    for (const entry of same) {
+      const conflict = this.schemas.compare(schema, entry.schema);
+      if (conflict instanceof KoalaError) {
+        const message = `${entry.party.label}: ${conflict.message}`;
+        return { status: Status.FAILED_PRECONDITION, message, pending: false };
+      }
+    }
+    if (binding.mayLeave && this.situation.firstAttempts() > 0) {
+      return { status: Status.UNAVAILABLE, message: "", pending: true };
+    }
+    if (named.length > 0 || offers.includes("name")) {
+      const message = `"${target}" is served, but not with the service ${service}`;
+      return { status: Status.UNIMPLEMENTED, message, pending: false };
+    }
+    return { status: Status.UNAVAILABLE, message: this.unavailable(target), pending: false };
+  }
+
+  private unavailable(target: string): string {
+    const here = [...new Set(this.exports.map((entry) => entry.name))];
+    const tried = [`this host serves ${here.length === 0 ? "nothing" : here.join(", ")}`];
+    for (const link of this.links) {
+      const names = link.names();
+      tried.push(`${link.label} serves ${names.length === 0 ? "nothing" : names.join(", ")}`);
+    }
+    tried.push(...this.situation.problems());
+    if (this.links.length === 0 && this.situation.problems().length === 0) {
+      tried.push("no peers are configured ([[peer]] in koala.toml)");
+    }
+    return `nobody serves "${target}": ${tried.join("; ")}`;
+  }
+}
