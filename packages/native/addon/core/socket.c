@@ -25,6 +25,13 @@ int socket_error(int fd) {
   return -error;
 }
 
+/* 0 if there is a peer, else -errno. */
+static int has_peer(int fd) {
+  struct sockaddr_storage peer;
+  socklen_t bytes = sizeof peer;
+  return getpeername(fd, (struct sockaddr *)&peer, &bytes) == 0 ? 0 : -errno;
+}
+
 int socket_connected(int fd) {
   struct pollfd entry = {.fd = fd, .events = POLLOUT};
   int ready;
@@ -34,16 +41,11 @@ int socket_connected(int fd) {
   if (ready < 0) return -errno;
   if (ready == 0) {
     /* Not writable: still connecting, or connected with a full send buffer. */
-    struct sockaddr_storage peer;
-    socklen_t bytes = sizeof peer;
-    return getpeername(fd, (struct sockaddr *)&peer, &bytes) == 0 ? 0 : -EINPROGRESS;
+    int result = has_peer(fd);
+    return result == -ENOTCONN ? -EINPROGRESS : result;
   }
-  if (entry.revents & POLLNVAL) return -EBADF;
   int error = socket_error(fd);
-  if (error < 0) return error;
-  struct sockaddr_storage peer;
-  socklen_t bytes = sizeof peer;
-  return getpeername(fd, (struct sockaddr *)&peer, &bytes) == 0 ? 0 : -errno;
+  return error < 0 ? error : has_peer(fd);
 }
 
 int socket_shutdown(int fd) {

@@ -135,9 +135,11 @@ napi_value region_map_call(napi_env env, napi_callback_info info) {
 napi_value region_unmap_call(napi_env env, napi_callback_info info) {
   Arguments<1> arguments(env, info, "regionUnmap");
   napi_value buffer = arguments.at(0);
+  bool is_buffer = false;
   bool tagged = false;
   void *wrapped = nullptr;
-  if (napi_check_object_type_tag(env, buffer, &region_tag, &tagged) != napi_ok || !tagged ||
+  if (napi_is_arraybuffer(env, buffer, &is_buffer) != napi_ok || !is_buffer ||
+      napi_check_object_type_tag(env, buffer, &region_tag, &tagged) != napi_ok || !tagged ||
       napi_unwrap(env, buffer, &wrapped) != napi_ok) {
     arguments.wrong("buffer", "an ArrayBuffer that regionMap returned and nobody has unmapped");
     return nullptr;

@@ -1,7 +1,5 @@
 #include "../core/system.h"
 
-#include <uv.h>
-
 #include "functions.h"
 
 napi_value close_fd_call(napi_env env, napi_callback_info info) {
@@ -50,7 +48,7 @@ napi_value errno_name_call(napi_env env, napi_callback_info info) {
   Arguments<1> arguments(env, info, "errnoName");
   int32_t error;
   if (!arguments.read_int32(0, "errno", &error)) return nullptr;
-  char name[32];
-  uv_err_name_r(error > 0 ? -error : error, name, sizeof name);
-  return make_text(env, name);
+  ErrnoText text;
+  describe_errno(error, &text);
+  return make_text(env, text.name);
 }

@@ -1,8 +1,9 @@
 #include "translate.h"
 
-#include <cstdio>
-
 #include <uv.h>
+
+#include <cstdio>
+#include <cstring>
 
 void throw_argument(napi_env env, const char *function, const char *name, const char *expected) {
   char message[160];
@@ -10,16 +11,28 @@ void throw_argument(napi_env env, const char *function, const char *name, const 
   napi_throw_type_error(env, "ERR_NATIVE_ARGUMENT", message);
 }
 
+/* libuv's names and texts, as Node's errors have them; the C library's for what libuv does not know. */
+void describe_errno(int64_t error, ErrnoText *text) {
+  const int number = static_cast<int>(error > 0 ? -error : error);
+  uv_err_name_r(number, text->name, sizeof text->name);
+  uv_strerror_r(number, text->reason, sizeof text->reason);
+#ifdef __GLIBC__
+  const char *known = strerrorname_np(-number);
+  if (strncmp(text->name, "Unknown", 7) == 0 && known != nullptr) {
+    snprintf(text->name, sizeof text->name, "%s", known);
+    snprintf(text->reason, sizeof text->reason, "%s", strerrordesc_np(-number));
+  }
+#endif
+}
+
 void throw_errno(napi_env env, int64_t error, const char *syscall, const char *detail) {
-  char code[32];
-  char reason[96];
-  uv_err_name_r(static_cast<int>(error), code, sizeof code);
-  uv_strerror_r(static_cast<int>(error), reason, sizeof reason);
+  ErrnoText text;
+  describe_errno(error, &text);
   char message[512];
-  snprintf(message, sizeof message, "%s: %s, %s%s%s", code, reason, syscall,
+  snprintf(message, sizeof message, "%s: %s, %s%s%s", text.name, text.reason, syscall,
            detail != nullptr ? " " : "", detail != nullptr ? detail : "");
   napi_value exception;
-  if (napi_create_error(env, make_text(env, code), make_text(env, message), &exception) !=
+  if (napi_create_error(env, make_text(env, text.name), make_text(env, message), &exception) !=
       napi_ok) {
     return;
   }

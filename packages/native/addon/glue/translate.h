@@ -13,6 +13,14 @@ struct Bytes {
   size_t count;
 };
 
+/* What an error number is called and means. */
+struct ErrnoText {
+  char name[40];
+  char reason[96];
+};
+
+void describe_errno(int64_t error, ErrnoText *text);
+
 /* Throws a TypeError with code ERR_NATIVE_ARGUMENT: "function: name must be expected". */
 void throw_argument(napi_env env, const char *function, const char *name, const char *expected);
 
