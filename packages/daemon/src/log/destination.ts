@@ -1,5 +1,5 @@
 /** Opens what the log is written to. */
-import { constants, fstatSync, openSync } from "node:fs";
+import { constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { KoalaError, messageOf } from "@koala/interface";
 
 /** A descriptor to write to, and whether a synchronous write to it returns promptly. */
@@ -40,8 +40,19 @@ export function openStderr(): Destination {
       const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK;
       return { fd: openSync("/proc/self/fd/2", flags), promptly: true };
     }
+    // A socket (systemd's journal, a parent on Node) can't be opened again. Node makes it non-blocking
+    // when this getter is first used, as it does in every program that prints an error, and puts the
+    // flag back when it exits.
+    void process.stderr;
+    return { fd: 2, promptly: isNonBlocking(2) };
   } catch {
     // No /proc, or a terminal of another user: descriptor 2 itself serves, in the thread pool.
+    return { fd: 2, promptly: false };
   }
-  return { fd: 2, promptly: false };
+}
+
+/** Linux tells the flags of an open file, in octal. */
+function isNonBlocking(fd: number): boolean {
+  const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"));
+  return (Number.parseInt(flags?.[1] ?? "0", 8) & constants.O_NONBLOCK) !== 0;
 }
