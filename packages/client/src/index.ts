@@ -1,1 +1,26 @@
-export {};
+/**
+ * What applications import: `connect`, `serve`, and what comes with calls.
+ *
+ * @packageDocumentation
+ */
+export { KoalaError, Origin, type OriginName, Status, statusName } from "@koala/interface";
+export type { MetadataEntry } from "@koala/protocol";
+export { ConnectError } from "./attach.ts";
+export type { CallOptions } from "./call-options.ts";
+export type { Client } from "./client.ts";
+export { type ConnectOptions, connect, type StandaloneServer, serve } from "./connect.ts";
+export type { HandlerContext } from "./handler-context.ts";
+export type { Log, LogLevel } from "./log.ts";
+export type { Mesh } from "./mesh.ts";
+export { resolvePrefix } from "./prefix.ts";
+export { RpcError, type RpcErrorOptions } from "./rpc-error.ts";
+export type {
+  CloseOptions,
+  ServeOptions,
+  Server,
+  ServerClosed,
+  ServiceRouter,
+  ServiceRoutes,
+} from "./server.ts";
+export type { ServiceImpl, ServiceOptions } from "./service-export.ts";
+export { release } from "./view-lease.ts";

@@ -1,0 +1,93 @@
+/** The handshake: from a socket path to everything that a datapath needs. */
+import { threadId } from "node:worker_threads";
+import { KoalaError, messageOf } from "@koala/interface";
+import { closeFd } from "@koala/native";
+import { CONTROL_VERSION, type DaemonMessage } from "@koala/protocol";
+import { ControlChannel } from "./control-channel.ts";
+
+/** The daemon's `welcome`. */
+export type Welcome = Extract<DaemonMessage, { op: "welcome" }>;
+
+/** An accepted connection. Whoever has it owns the channel and the descriptors. */
+export interface Attachment {
+  readonly control: ControlChannel;
+  readonly welcome: Welcome;
+  readonly rings: number;
+  readonly daemonBell: number;
+  readonly appBell: number;
+  readonly sendRegion: number;
+  readonly receiveRegion: number;
+}
+
+/** Why a daemon could not be attached to; `mayRetry`: whether trying again makes sense. */
+export class ConnectError extends KoalaError {
+  readonly mayRetry: boolean;
+
+  constructor(code: string, message: string, mayRetry: boolean, options?: { cause?: unknown }) {
+    super(code, message, options);
+    this.name = "ConnectError";
+    this.mayRetry = mayRetry;
+  }
+}
+
+const library = "koala-node/0.1.0";
+const welcomeFds = 5;
+
+/**
+ * Connects to the daemon at `path` and introduces this thread. Rejects with a `ConnectError`:
+ * `ERR_CONNECT_SOCKET` (nobody there, no permission), `ERR_CONNECT_TIMEOUT`, `ERR_CONNECT_PROTOCOL`, or
+ * the daemon's own code when it refuses.
+ */
+export function attach(path: string, name: string, timeoutMs: number): Promise<Attachment> {
+  return new Promise((resolve, reject) => {
+    const fail = (code: string, message: string, mayRetry: boolean, cause?: unknown): void => {
+      clearTimeout(timer);
+      control?.end();
+      reject(new ConnectError(code, message, mayRetry, { cause }));
+    };
+    const onPacket = (message: DaemonMessage, fds: readonly number[]): void => {
+      if (message.op === "welcome" && fds.length === welcomeFds) {
+        clearTimeout(timer);
+        if (message.version === CONTROL_VERSION) {
+          resolve(attachment(control!, message, fds));
+          return;
+        }
+      }
+      fds.forEach(closeFd);
+      if (message.op === "closed") {
+        fail(message.code, `the daemon at ${path}: ${message.message}`, message.reconnect);
+      } else {
+        fail("ERR_CONNECT_PROTOCOL", protocolText(path, message), false);
+      }
+    };
+    const timer = setTimeout(
+      () => fail("ERR_CONNECT_TIMEOUT", `${path}: no answer in ${Math.round(timeoutMs)} ms`, true),
+      timeoutMs,
+    );
+    let control: ControlChannel | undefined;
+    try {
+      const onEnd = (why: string): void => fail("ERR_CONNECT_SOCKET", `${path}: ${why}`, true);
+      control = new ControlChannel(path, { onPacket, onEnd });
+      control.send({ op: "hello", version: CONTROL_VERSION, name, library, thread: threadId });
+    } catch (cause) {
+      fail("ERR_CONNECT_SOCKET", `${path}: ${messageOf(cause)}`, true, cause);
+    }
+  });
+}
+
+function attachment(control: ControlChannel, welcome: Welcome, fds: readonly number[]): Attachment {
+  return {
+    control,
+    welcome,
+    rings: fds[0]!,
+    daemonBell: fds[1]!,
+    appBell: fds[2]!,
+    sendRegion: fds[3]!,
+    receiveRegion: fds[4]!,
+  };
+}
+
+function protocolText(path: string, message: DaemonMessage): string {
+  const got = message.op === "welcome" ? `version ${message.version}` : `"${message.op}"`;
+  return `the daemon at ${path} answered ${got}, expected a welcome of version ${CONTROL_VERSION} with ${welcomeFds} descriptors; use a daemon and a library of one release`;
+}

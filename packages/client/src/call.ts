@@ -1,0 +1,76 @@
+/** The way of a call into the library: what the functions of a client do. */
+import { Status } from "@koala/interface";
+import { type CallOptions, noOptions, timeoutWord } from "./call-options.ts";
+import type { ClientMethod } from "./client-method.ts";
+import { abortError, RpcError } from "./rpc-error.ts";
+import { listenToSignal, submit } from "./submit.ts";
+import { WaitingCall } from "./waiting-calls.ts";
+
+type Resolve = (value: unknown) => void;
+type Reject = (reason: unknown) => void;
+
+// One executor for all promises: it leaves the functions of the newest promise here.
+let newestResolve: Resolve;
+let newestReject: Reject;
+function keepFunctions(resolve: Resolve, reject: Reject): void {
+  newestResolve = resolve;
+  newestReject = reject;
+}
+
+/** Starts a call. Never throws: whatever goes wrong is in the promise. */
+export function startCall(
+  method: ClientMethod,
+  init: unknown,
+  options: CallOptions = noOptions,
+): Promise<unknown> {
+  const { datapath } = method.binding;
+  const { signal } = options;
+  try {
+    if (signal?.aborted === true) throw abortError(signal.reason);
+    if (datapath === null || !datapath.isOpen()) return waitInLine(method, init, options);
+    const call = submit(datapath, method, init, options, options.timeoutMs);
+    if (call === null) return waitInLine(method, init, options);
+    const promise = new Promise(keepFunctions);
+    call.resolve = newestResolve;
+    call.reject = newestReject;
+    if (signal !== undefined) listenToSignal(datapath, call, signal);
+    return promise;
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/** The call can't go now: it waits, for so long as its caller or the mesh allows. */
+function waitInLine(method: ClientMethod, init: unknown, options: CallOptions): Promise<unknown> {
+  const { mesh, datapath } = method.binding;
+  const refusal = mesh.refusal();
+  if (refusal !== null) throw refusal;
+  const timeout = timeoutWord(options.timeoutMs);
+  const deadline = timeout === 0 ? Number.POSITIVE_INFINITY : performance.now() + timeout;
+  return new Promise((resolve, reject) => {
+    const call = new WaitingCall(method, init, options, resolve, reject, deadline);
+    startTimer(call);
+    const { signal } = options;
+    if (signal !== undefined) {
+      call.onAbort = () => giveUp(call, abortError(signal.reason));
+      signal.addEventListener("abort", call.onAbort, { once: true });
+    }
+    mesh.enter(call, datapath);
+  });
+}
+
+function startTimer(call: WaitingCall): void {
+  if (call.deadline === Number.POSITIVE_INFINITY) return;
+  const { options, method } = call;
+  const onTime = (): void => {
+    const what = method.binding.mesh.whatIsMissing(call);
+    const reason = `${method.name}: ${options.timeoutMs} ms passed while the call waited for ${what}`;
+    giveUp(call, new RpcError(Status.DEADLINE_EXCEEDED, reason));
+  };
+  call.timer = setTimeout(onTime, call.deadline - performance.now());
+}
+
+function giveUp(call: WaitingCall, error: RpcError): void {
+  call.method.binding.mesh.leave(call);
+  call.reject(error);
+}

@@ -1,0 +1,42 @@
+/** Typed functions over a binding. */
+import type {
+  DescMethodUnary,
+  DescService,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import { startCall } from "./call.ts";
+import type { CallOptions } from "./call-options.ts";
+import type { ClientMethod } from "./client-method.ts";
+import type { ServiceBinding } from "./service-binding.ts";
+
+/**
+ * A function for each unary method of a service, by its name in JavaScript. It takes a message or a plain
+ * object of its fields and rejects with an `RpcError`.
+ */
+export type Client<Service extends DescService> = {
+  readonly [Name in keyof Service["method"] as Service["method"][Name] extends DescMethodUnary
+    ? Name
+    : never]: Service["method"][Name] extends DescMethodUnary<infer Input, infer Output>
+    ? (request: MessageInitShape<Input>, options?: CallOptions) => Promise<MessageShape<Output>>
+    : never;
+};
+
+type CallFunction = (request: unknown, options?: CallOptions) => Promise<unknown>;
+
+/** The client of a binding. */
+export function clientOf<Service extends DescService>(
+  binding: ServiceBinding,
+  service: Service,
+): Client<Service> {
+  const client: Record<string, CallFunction> = {};
+  service.methods.forEach((method, index) => {
+    if (method.methodKind === "unary")
+      client[method.localName] = callFunction(binding.methods[index]!);
+  });
+  return client as Client<Service>;
+}
+
+function callFunction(method: ClientMethod): CallFunction {
+  return (request, options) => startCall(method, request, options);
+}

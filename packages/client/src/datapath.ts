@@ -1,0 +1,385 @@
+/**
+ * One connection's rings and heaps, and when they are looked at.
+ *
+ * ```
+ *  doorbell ─▶ drain: up to 256 slots ─▶ promises settle, handlers run ─▶ settle (a microtask):
+ *                ▲                                                          flush what was written,
+ *                └──────────────── slots have come in meanwhile ◀────────── then sleep
+ * ```
+ *
+ * `settle` runs once a burst, after the continuations of all calls that the drain resolved. So 128 calls
+ * that are answered by 128 new ones cost one publication and at most one doorbell. The app's sleeping flag is
+ * set there, too: replies that come while continuations run need no doorbell.
+ */
+import { assert, Status } from "@koala/interface";
+import { closeFd, POLL_IN, regionMap, regionUnmap, unwatch, watch, watchRef } from "@koala/native";
+import {
+  type AppLimits,
+  type DaemonMessage,
+  RELEASES_PER_SLOT,
+  SEND_RING_OFFSET,
+  SlotKind,
+  W_CALL,
+  W_TARGET,
+} from "@koala/protocol";
+import { segmentBytesMin } from "@koala/schema";
+import { type Memory, openMemory, RingConsumer, RingProducer, ringBytes } from "@koala/shm";
+import type { Attachment } from "./attach.ts";
+import type { ControlChannel } from "./control-channel.ts";
+import { type IncomingCall, takeCall } from "./incoming-call.ts";
+import type { Log } from "./log.ts";
+import { MessageWriter } from "./message-writer.ts";
+import { PendingCalls } from "./pending-calls.ts";
+import { ReceiveHeap } from "./receive-heap.ts";
+import { RegionKeeper } from "./region-keeper.ts";
+import { failPending, takeReply } from "./reply.ts";
+import { RpcError } from "./rpc-error.ts";
+import { SendHeap } from "./send-heap.ts";
+import type { ServiceExport } from "./service-export.ts";
+import { SlotOutbox } from "./slot-outbox.ts";
+import { pumpWaiting } from "./submit.ts";
+import { WaitingCalls } from "./waiting-calls.ts";
+
+/** Slots of one drain, before continuations get their turn. */
+const drainSlotsMax = 256;
+/** Slots without a look at the rest of the event loop. */
+const turnSlotsMax = 4096;
+/** Replies that are held back from the daemon while a drain goes on. */
+const flushSlots = 64;
+/** Microtasks for continuations to make calls that can carry released blocks. */
+const hopsMax = 3;
+
+const settled = Promise.resolve();
+
+/** Who hears of the end of a datapath. */
+export interface DatapathOwner {
+  /** The daemon takes no new calls on this connection. */
+  onDrain(datapath: Datapath): void;
+  onEnd(datapath: Datapath, reason: string, mayReconnect: boolean): void;
+  readonly log: Log;
+}
+
+export class Datapath {
+  ended = false;
+  readonly limits: AppLimits;
+  readonly log: Log;
+  readonly control: ControlChannel;
+  readonly out: SlotOutbox;
+  readonly send: SendHeap;
+  readonly writer: MessageWriter;
+  readonly receive: ReceiveHeap = new ReceiveHeap();
+  readonly regions: RegionKeeper;
+  readonly pending: PendingCalls;
+  /** Calls that wait for room here. */
+  readonly waiting: WaitingCalls = new WaitingCalls();
+  /** Exports by the id that the daemon gave. */
+  readonly exports: Map<number, ServiceExport> = new Map();
+  /** Calls whose handlers run. */
+  readonly incoming: Map<number, IncomingCall> = new Map();
+  /** Replies that wait for room in the send heap. */
+  readonly deferred: IncomingCall[] = [];
+  /** Views in use of blocks of this connection. */
+  viewCount = 0;
+  /** Blocks that the daemon gives back with a RELEASE. */
+  awaitingRelease = 0;
+  /** Something that waiting calls wait for has become free. */
+  hasRoom = false;
+  /** When the current drain began, as of `performance.now()`; 0 until somebody asked. */
+  private drainedAt = 0;
+
+  private readonly owner: DatapathOwner;
+  private readonly rings: Memory;
+  private readonly consumer: RingConsumer;
+  private readonly daemonBell: number;
+  private readonly appBell: number;
+  private readonly watcher: number;
+  private readonly onSettle: () => void;
+  private readonly onTurn: () => void;
+  private isReferenced = false;
+  private isScheduled = false;
+  private isDraining = false;
+  private isAwake = false;
+  private turnSlots = 0;
+  private hops = 0;
+  private closing: { reason: string; mayReconnect: boolean } | null = null;
+
+  constructor(attachment: Attachment, owner: DatapathOwner) {
+    const { welcome, control } = attachment;
+    this.owner = owner;
+    this.limits = welcome.limits;
+    this.log = owner.log;
+    this.control = control;
+    this.daemonBell = attachment.daemonBell;
+    this.appBell = attachment.appBell;
+    this.rings = openMemory(regionMap(attachment.rings, welcome.ringsBytes, true));
+    closeFd(attachment.rings);
+    const { sendRegion, receiveRegion, limits } = welcome;
+    this.send = new SendHeap(sendRegion.id, attachment.sendRegion, sendRegion.bytes);
+    this.receive.addRegion(receiveRegion.id, attachment.receiveRegion, receiveRegion.bytes);
+    this.writer = new MessageWriter(this.send, limits.messageBytesMax);
+    this.regions = new RegionKeeper(this);
+    this.pending = new PendingCalls(limits.callsMax);
+    const slots = limits.ringSlots;
+    const producer = new RingProducer(this.rings, SEND_RING_OFFSET, slots);
+    this.out = new SlotOutbox(producer, this.rings.i32, this.daemonBell);
+    this.consumer = new RingConsumer(this.rings, SEND_RING_OFFSET + ringBytes(slots), slots);
+    this.onSettle = () => this.settle();
+    this.onTurn = () => this.wake();
+    this.watcher = watch(this.appBell, POLL_IN, this.onTurn, { clear: true, ref: false });
+    control.keepAlive(false);
+    control.listener = {
+      onPacket: (message, fds) => this.onPacket(message, fds),
+      onEnd: (reason) => this.lose(reason),
+    };
+    if (!this.consumer.sleep()) setImmediate(this.onTurn);
+  }
+
+  /** True when a call can be submitted now, in its turn. */
+  isOpen(): boolean {
+    return this.waiting.size === 0 && this.pending.size < this.pending.max && !this.ended;
+  }
+
+  /** Has what was written published soon, once for all that is written in this burst. */
+  schedule(): void {
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    void settled.then(this.onSettle);
+  }
+
+  /** Memory of a receive block; looks for news on the control channel before it gives up. */
+  receiveMemory(tag: number): Memory | undefined {
+    const memory = this.receive.memoryOf(tag);
+    if (memory !== undefined) return memory;
+    this.control.poll();
+    return this.receive.memoryOf(tag);
+  }
+
+  /** The export with this id; the answer that names it may still be in the control channel. */
+  exportOf(id: number): ServiceExport | undefined {
+    const known = this.exports.get(id);
+    if (known !== undefined) return known;
+    this.control.poll();
+    return this.exports.get(id);
+  }
+
+  /** The time of the current drain, read from the clock once a drain. */
+  drainTime(): number {
+    if (this.drainedAt === 0) this.drainedAt = performance.now();
+    return this.drainedAt;
+  }
+
+  giveBack(tag: number, offset: number, bytes: number): void {
+    this.out.release(tag, offset, bytes);
+    this.schedule();
+  }
+
+  /** Something arrived that a correct daemon does not send. */
+  protocolError(what: string): void {
+    this.fail(`the daemon broke the protocol: ${what}`);
+  }
+
+  /** The connection is lost: every pending call ends with UNAVAILABLE. */
+  fail(reason: string): void {
+    if (this.ended) return;
+    const why = this.closing?.reason ?? reason;
+    this.end(why, (text) => lostError(text), this.closing?.mayReconnect ?? true);
+  }
+
+  /** The app has enough: every pending call ends with CANCELLED. */
+  close(): void {
+    if (this.ended) return;
+    this.end("the mesh was closed", (text) => new RpcError(Status.CANCELLED, text), false);
+  }
+
+  /** Memory for a large field, see `Mesh.bytes`. */
+  takeBytes(length: number): Uint8Array {
+    if (length < segmentBytesMin || this.ended) return new Uint8Array(length);
+    const bytes = this.send.takeBytes(length);
+    if (bytes !== undefined) return bytes;
+    if (length <= this.limits.messageBytesMax) this.regions.want(length);
+    return new Uint8Array(length);
+  }
+
+  /** True when the daemon has taken every slot and given back every block of a reply. */
+  isQuiet(): boolean {
+    return this.ended || (this.awaitingRelease === 0 && this.out.isEmpty(this.limits.ringSlots));
+  }
+
+  /** The daemon has gone: what it wrote before that still counts. */
+  private lose(reason: string): void {
+    const turns = (2 * this.limits.ringSlots) / drainSlotsMax;
+    for (let turn = 0; turn <= turns && this.drain() > 0; turn++);
+    this.fail(reason);
+  }
+
+  /** Memory is unmapped once nothing on the stack can be using it. */
+  private end(reason: string, errorOf: (text: string) => RpcError, mayReconnect: boolean): void {
+    this.ended = true;
+    this.control.end();
+    unwatch(this.watcher);
+    this.regions.close();
+    failPending(this, () => errorOf(reason));
+    for (const call of this.incoming.values()) call.disconnect(reason);
+    this.incoming.clear();
+    this.deferred.length = 0;
+    setImmediate(() => this.dispose());
+    this.owner.onEnd(this, reason, mayReconnect);
+  }
+
+  private dispose(): void {
+    closeFd(this.daemonBell);
+    closeFd(this.appBell);
+    regionUnmap(this.rings.buffer);
+    this.send.close();
+    this.receive.close(this.viewCount > 0);
+  }
+
+  private wake(): void {
+    this.isAwake = true;
+    this.turnSlots = 0;
+    this.drain();
+  }
+
+  /** Handles what is there, in bounds; the number of slots. */
+  private drain(): number {
+    if (this.ended || this.isDraining) return 0;
+    this.isDraining = true;
+    this.drainedAt = 0;
+    const words = this.rings.i32;
+    let count = 0;
+    while (count < drainSlotsMax) {
+      const at = this.consumer.next();
+      if (at === -1) break;
+      count++;
+      this.take(words, at);
+      if (this.ended) break;
+      if ((count & (flushSlots - 1)) === 0 && this.out.isDirty) this.out.flush();
+    }
+    this.isDraining = false;
+    if (this.ended) return 0;
+    if (this.consumer.corrupt || this.out.corrupt) {
+      this.protocolError("ring positions");
+      return 0;
+    }
+    if (this.consumer.release()) this.out.ringAtFlush();
+    this.turnSlots += count;
+    if (this.hasRoom) this.pump();
+    this.hops = 0;
+    this.schedule();
+    return count;
+  }
+
+  private take(words: Int32Array, at: number): void {
+    const head = words[at]!;
+    switch (head & 0xff) {
+      case SlotKind.REPLY:
+        takeReply(this, words, at, head);
+        return;
+      case SlotKind.CALL:
+        takeCall(this, words, at, head);
+        return;
+      case SlotKind.RELEASE:
+        this.takeRelease(words, at, head >>> 16);
+        return;
+      case SlotKind.CANCEL:
+        this.incoming.get(words[at + W_CALL]!)?.cancel(words[at + W_TARGET]!);
+        return;
+      default:
+        this.protocolError(`slot of kind ${head & 0xff}`);
+        return;
+    }
+  }
+
+  private takeRelease(words: Int32Array, at: number, count: number): void {
+    if (count > RELEASES_PER_SLOT) {
+      this.protocolError(`${count} blocks in a RELEASE`);
+      return;
+    }
+    for (let i = 0; i < count; i++) {
+      if (!this.send.free(words[at + 1 + 2 * i]!, words[at + 2 + 2 * i]!)) {
+        this.protocolError("RELEASE of a block that is not in use");
+        return;
+      }
+      this.awaitingRelease--;
+    }
+    this.hasRoom = true;
+  }
+
+  /** Replies and calls that waited for room try again. */
+  pump(): void {
+    this.hasRoom = false;
+    while (this.deferred.length > 0) {
+      if (!this.deferred[0]!.tryAgain()) break;
+      this.deferred.shift();
+    }
+    if (this.waiting.size > 0) pumpWaiting(this);
+    this.regions.noteFree();
+  }
+
+  private settle(): void {
+    this.isScheduled = false;
+    if (this.ended) return;
+    if (!this.out.isDirty && this.out.wantsReleaseSlots() && this.hops < hopsMax) {
+      this.hops++;
+      this.schedule();
+      return;
+    }
+    this.out.flush();
+    if (this.out.corrupt) {
+      this.protocolError("ring positions");
+      return;
+    }
+    this.updateReference();
+    if (!this.isAwake) return;
+    if (this.turnSlots >= turnSlotsMax) {
+      setImmediate(this.onTurn);
+    } else if (this.consumer.sleep()) {
+      this.isAwake = false;
+    } else {
+      this.drain();
+    }
+  }
+
+  /** Pending calls and services keep the process alive, an idle connection does not. */
+  updateReference(): void {
+    const isActive = this.pending.size > 0 || this.waiting.size > 0 || this.exports.size > 0;
+    if (isActive === this.isReferenced || this.ended) return;
+    this.isReferenced = isActive;
+    watchRef(this.watcher, isActive);
+  }
+
+  private onPacket(message: DaemonMessage, fds: readonly number[]): void {
+    switch (message.op) {
+      case "region":
+        this.addRegion(message, fds);
+        return;
+      case "unmap":
+        this.receive.dropRegion(message.id);
+        return;
+      case "drain":
+        this.owner.onDrain(this);
+        return;
+      case "closed":
+        this.closing = { reason: message.message, mayReconnect: message.reconnect };
+        this.lose(message.message);
+        return;
+      default:
+        // Late answers to requests that nobody waits for.
+        fds.forEach(closeFd);
+        return;
+    }
+  }
+
+  /** A region that came by itself, or as the answer to `grow`. */
+  addRegion(message: Extract<DaemonMessage, { op: "region" }>, fds: readonly number[]): void {
+    assert(fds.length === 1, "a region comes with its descriptor");
+    if (message.heap === "receive") this.receive.addRegion(message.id, fds[0]!, message.bytes);
+    else this.send.addRegion(message.id, fds[0]!, message.bytes);
+  }
+}
+
+function lostError(reason: string): RpcError {
+  return new RpcError(Status.UNAVAILABLE, `the connection to the daemon ended: ${reason}`, {
+    origin: "local-daemon",
+  });
+}

@@ -1,0 +1,258 @@
+/** A call that this app serves: from the CALL slot through the handler to its reply. */
+import { messageOf, Status } from "@koala/interface";
+import {
+  type MetadataEntry,
+  W_BLOCK_OFFSET,
+  W_BLOCK_TAG,
+  W_CALL,
+  W_INLINE_LENGTH,
+  W_METADATA_LENGTH,
+  W_SEGMENT_BYTES,
+  W_TARGET,
+  W_TIMEOUT,
+} from "@koala/protocol";
+import { answer, answerFailure } from "./answer.ts";
+import type { Datapath } from "./datapath.ts";
+import type { HandlerContext } from "./handler-context.ts";
+import { trailersOf } from "./reply.ts";
+import { RpcError } from "./rpc-error.ts";
+import type { ServerMethod } from "./service-export.ts";
+import { leaseView } from "./view-lease.ts";
+
+const noEntries: readonly MetadataEntry[] = [];
+
+/** Takes the CALL at `at`: reads the request, runs the handler, replies if it is done already. */
+export function takeCall(datapath: Datapath, words: Int32Array, at: number, head: number): void {
+  const id = words[at + W_CALL]!;
+  const exported = datapath.exportOf(words[at + W_TARGET]!);
+  if (datapath.ended) return;
+  const method = exported?.methods[head >>> 16];
+  if (method === undefined || method.handler === undefined) {
+    refuse(datapath, id, exported === undefined, method);
+    return;
+  }
+  const tag = words[at + W_BLOCK_TAG]!;
+  const memory = datapath.receiveMemory(tag);
+  if (datapath.ended) return;
+  if (memory === undefined) {
+    datapath.protocolError("CALL in an unknown region");
+    return;
+  }
+  const offset = words[at + W_BLOCK_OFFSET]!;
+  const inlineLength = words[at + W_INLINE_LENGTH]!;
+  const metadata = words[at + W_METADATA_LENGTH] === 0 ? noEntries : trailersOf(words, at, memory);
+  const call = new IncomingCall(datapath, method, id, metadata, words[at + W_TIMEOUT]!);
+  let result: unknown;
+  try {
+    const codec = method.schema.input;
+    if (method.view) {
+      const request = codec.view(memory, offset, inlineLength) as object;
+      call.setBlock(request, tag, offset, inlineLength + words[at + W_SEGMENT_BYTES]!);
+      result = method.handler(request, call);
+    } else {
+      result = method.handler(codec.read(memory, offset, inlineLength), call);
+    }
+  } catch (error) {
+    call.fail(error);
+    return;
+  }
+  if (isThenable(result)) call.waitFor(result);
+  else call.finish(result);
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if (value instanceof Promise) return true;
+  if (typeof value !== "object" || value === null) return false;
+  return typeof (value as { then?: unknown }).then === "function";
+}
+
+function refuse(
+  datapath: Datapath,
+  id: number,
+  isClosed: boolean,
+  method: ServerMethod | undefined,
+): void {
+  const error = isClosed
+    ? new RpcError(Status.UNAVAILABLE, "the server no longer offers the service")
+    : new RpcError(
+        Status.UNIMPLEMENTED,
+        method === undefined
+          ? "the service has no such method"
+          : `${method.service}/${method.schema.name} has no handler`,
+      );
+  answerFailure(datapath, id, error, noEntries, false);
+}
+
+/** One call; what its handler gets as context. */
+export class IncomingCall implements HandlerContext {
+  readonly metadata: readonly MetadataEntry[];
+  responseMetadata: readonly MetadataEntry[] = noEntries;
+  readonly target: ServerMethod;
+  private readonly datapath: Datapath;
+  private readonly id: number;
+  private readonly timeout: number;
+  private readonly startedAt: number;
+  private isDone = false;
+  private isHeld = false;
+  private result: unknown = undefined;
+  private controller: AbortController | null = null;
+  private abortReason: RpcError | null = null;
+  private request: object | null = null;
+  private blockTag = 0;
+  private blockOffset = 0;
+  private blockBytes = 0;
+
+  constructor(
+    datapath: Datapath,
+    target: ServerMethod,
+    id: number,
+    metadata: readonly MetadataEntry[],
+    timeout: number,
+  ) {
+    this.datapath = datapath;
+    this.target = target;
+    this.id = id;
+    this.metadata = metadata;
+    this.timeout = timeout;
+    this.startedAt = timeout === 0 ? 0 : datapath.drainTime();
+  }
+
+  get service(): string {
+    return this.target.service;
+  }
+
+  get method(): string {
+    return this.target.schema.name;
+  }
+
+  get signal(): AbortSignal {
+    // Made when asked for: most handlers never do, and a controller costs more than a call.
+    if (this.controller === null) {
+      this.controller = new AbortController();
+      if (this.abortReason !== null) this.controller.abort(this.abortReason);
+    }
+    return this.controller.signal;
+  }
+
+  get timeoutMs(): number | undefined {
+    if (this.timeout === 0) return undefined;
+    return Math.max(0, this.timeout - (performance.now() - this.startedAt));
+  }
+
+  get deadline(): Date | undefined {
+    const left = this.timeoutMs;
+    return left === undefined ? undefined : new Date(Date.now() + left);
+  }
+
+  hold(): void {
+    if (this.request !== null && !this.isDone) this.isHeld = true;
+  }
+
+  setBlock(request: object, tag: number, offset: number, bytes: number): void {
+    this.request = request;
+    this.blockTag = tag;
+    this.blockOffset = offset;
+    this.blockBytes = bytes;
+  }
+
+  waitFor(result: PromiseLike<unknown>): void {
+    this.datapath.incoming.set(this.id, this);
+    result.then(
+      (value) => this.finish(value),
+      (error) => this.fail(error),
+    );
+  }
+
+  /** The handler's result, as its reply. */
+  finish(result: unknown): void {
+    if (this.isDone || this.datapath.ended) return;
+    try {
+      const { datapath, id, target, responseMetadata, isHeld } = this;
+      if (answer(datapath, id, target, result, responseMetadata, isHeld)) this.end();
+      else this.defer(result);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** The error that a handler threw, or why its result can't be sent, as the reply. */
+  fail(error: unknown): void {
+    if (this.isDone || this.datapath.ended) return;
+    answerFailure(
+      this.datapath,
+      this.id,
+      error instanceof RpcError ? error : this.unknownError(error),
+      this.responseMetadata,
+      this.isHeld,
+    );
+    this.end();
+  }
+
+  /** After room has become free: true once the reply is out. */
+  tryAgain(): boolean {
+    if (this.isDone) return true;
+    const { datapath, id, target, responseMetadata, isHeld } = this;
+    try {
+      if (!answer(datapath, id, target, this.result, responseMetadata, isHeld)) return false;
+      this.end();
+    } catch (error) {
+      this.fail(error);
+    }
+    return true;
+  }
+
+  /** The caller has given up, or its deadline has passed. The reply is still owed. */
+  cancel(status: number): void {
+    const isDeadline = status === Status.DEADLINE_EXCEEDED;
+    this.abort(
+      isDeadline
+        ? new RpcError(Status.DEADLINE_EXCEEDED, "the deadline of the call has passed")
+        : new RpcError(Status.CANCELLED, "the caller cancelled the call"),
+    );
+  }
+
+  /** The connection is gone and with it whoever waits for a reply. */
+  disconnect(reason: string): void {
+    this.isDone = true;
+    this.abort(new RpcError(Status.UNAVAILABLE, reason, { origin: "local-daemon" }));
+  }
+
+  /** The server stops before the handler has: the caller gets UNAVAILABLE. */
+  cut(): void {
+    const error = new RpcError(Status.UNAVAILABLE, "the server closed before the handler ended");
+    this.fail(error);
+    this.abort(error);
+  }
+
+  private abort(reason: RpcError): void {
+    if (this.abortReason !== null) return;
+    this.abortReason = reason;
+    this.controller?.abort(reason);
+  }
+
+  private defer(result: unknown): void {
+    this.result = result;
+    this.datapath.incoming.set(this.id, this);
+    this.datapath.deferred.push(this);
+  }
+
+  private end(): void {
+    this.isDone = true;
+    this.result = undefined;
+    const { datapath, request } = this;
+    if (datapath.incoming.size !== 0) datapath.incoming.delete(this.id);
+    if (request === null) return;
+    this.request = null;
+    if (this.isHeld) leaseView(request, datapath, this.blockTag, this.blockOffset, this.blockBytes);
+  }
+
+  private unknownError(error: unknown): RpcError {
+    const name = `${this.service}/${this.method}`;
+    this.datapath.log("error", `handler of ${name} threw: ${stackOf(error)}`);
+    return new RpcError(Status.UNKNOWN, `handler threw: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,37 @@
+/**
+ * The regions that the daemon writes and this app may only read. Writing to a view of them kills the
+ * process, which is what makes them safe to hand out.
+ */
+import { closeFd, regionMap, regionUnmap } from "@koala/native";
+import { type Memory, openMemory } from "@koala/shm";
+
+export class ReceiveHeap {
+  private readonly regions: (Memory | undefined)[] = [];
+
+  addRegion(id: number, fd: number, bytes: number): void {
+    try {
+      this.regions[id] = openMemory(regionMap(fd, bytes, false));
+    } finally {
+      closeFd(fd);
+    }
+  }
+
+  /** The region of a block; undefined when the daemon has not sent it (yet). */
+  memoryOf(tag: number): Memory | undefined {
+    return this.regions[tag >>> 16];
+  }
+
+  /** The daemon has closed the region and no block of it is in use. */
+  dropRegion(id: number): void {
+    const memory = this.regions[id];
+    if (memory === undefined) return;
+    this.regions[id] = undefined;
+    regionUnmap(memory.buffer);
+  }
+
+  /** The connection is gone. With views in use the mappings are left to the collector. */
+  close(hasViews: boolean): void {
+    if (!hasViews) for (let id = 0; id < this.regions.length; id++) this.dropRegion(id);
+    this.regions.length = 0;
+  }
+}

@@ -1,0 +1,92 @@
+/** A service as one server offers it: its methods by the index that slots carry. */
+import type {
+  DescMethodUnary,
+  DescService,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import { KoalaError } from "@koala/interface";
+import { type MethodSchema, type ServiceSchema, serviceSchemaOf } from "@koala/schema";
+import type { HandlerContext } from "./handler-context.ts";
+import { type Completer, completerFor } from "./message-init.ts";
+import { SizeGuess } from "./size-guess.ts";
+
+/** One object with a function a unary method. Methods that are left out answer UNIMPLEMENTED. */
+export type ServiceImpl<Service extends DescService> = {
+  [Name in keyof Service["method"] as Service["method"][Name] extends DescMethodUnary
+    ? Name
+    : never]?: Service["method"][Name] extends DescMethodUnary<infer Input, infer Output>
+    ? (
+        request: MessageShape<Input>,
+        context: HandlerContext,
+      ) => MessageInitShape<Output> | Promise<MessageInitShape<Output>>
+    : never;
+};
+
+/** How requests reach the handlers of a service. */
+export interface ServiceOptions {
+  /**
+   * Handlers get views of shared memory instead of copies: same type, read on access. A view must not be
+   * written to, and is valid until the handler has ended, or with `context.hold()` until `release`.
+   */
+  view?: boolean;
+}
+
+/** A handler with everything that its calls share. */
+export type Handler = (request: unknown, context: HandlerContext) => unknown;
+
+export class ServerMethod {
+  readonly schema: MethodSchema;
+  readonly service: string;
+  /** Undefined: nobody has implemented it. */
+  readonly handler: Handler | undefined;
+  readonly view: boolean;
+  readonly complete: Completer;
+  readonly guess: SizeGuess = new SizeGuess();
+
+  constructor(
+    schema: MethodSchema,
+    service: string,
+    handler: Handler | undefined,
+    view: boolean,
+    complete: Completer,
+  ) {
+    this.schema = schema;
+    this.service = service;
+    this.handler = handler;
+    this.view = view;
+    this.complete = complete;
+  }
+}
+
+export class ServiceExport {
+  readonly name: string;
+  readonly schema: ServiceSchema;
+  readonly methods: readonly ServerMethod[];
+
+  constructor(
+    name: string,
+    desc: DescService,
+    impl: Readonly<Record<string, unknown>>,
+    options: ServiceOptions,
+  ) {
+    this.name = name;
+    this.schema = serviceSchemaOf(desc);
+    this.methods = desc.methods.map((method, index) => {
+      const handler = impl[method.localName];
+      if (handler !== undefined && typeof handler !== "function") {
+        throw new KoalaError(
+          "ERR_SERVE_HANDLER",
+          `${desc.typeName}.${method.localName}: expected a function, found ${typeof handler}`,
+        );
+      }
+      return new ServerMethod(
+        this.schema.methods[index]!,
+        desc.typeName,
+        handler === undefined ? undefined : (handler.bind(impl) as Handler),
+        options.view === true,
+        completerFor(method.output),
+      );
+    });
+  }
+}

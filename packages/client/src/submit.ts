@@ -1,0 +1,166 @@
+/** From a message to a CALL slot: now, or once there is room. */
+import { KoalaError, messageOf, Status } from "@koala/interface";
+import {
+  SlotFlag,
+  SlotKind,
+  W_BLOCK_OFFSET,
+  W_BLOCK_TAG,
+  W_CALL,
+  W_INLINE_LENGTH,
+  W_METADATA_LENGTH,
+  W_SEGMENT_BYTES,
+  W_SEGMENT_COUNT,
+  W_TARGET,
+  W_TIMEOUT,
+} from "@koala/protocol";
+import { type CallOptions, metadataBytes, timeoutWord } from "./call-options.ts";
+import type { ClientMethod } from "./client-method.ts";
+import type { Datapath } from "./datapath.ts";
+import { tooLargeError } from "./limit-errors.ts";
+import { Written } from "./message-writer.ts";
+import type { PendingCall } from "./pending-calls.ts";
+import { abortError, RpcError, valueError } from "./rpc-error.ts";
+import type { WaitingCall } from "./waiting-calls.ts";
+
+/**
+ * Writes the message and its slot. Null when the send heap is full; more has been asked for then. Throws an
+ * `RpcError` when the call can't be made at all. There must be room among the pending calls, and the method
+ * must be bound.
+ */
+export function submit(
+  datapath: Datapath,
+  method: ClientMethod,
+  init: unknown,
+  options: CallOptions,
+  timeoutMs: number | undefined,
+): PendingCall | null {
+  const { writer, out } = datapath;
+  const timeout = timeoutMs === undefined ? 0 : timeoutWord(timeoutMs);
+  let tail: Uint8Array[] | null = null;
+  let metadataLength = 0;
+  if (options.metadata !== undefined && options.metadata.length > 0) {
+    const bytes = metadataBytes(options.metadata, datapath.limits.metadataBytesMax);
+    tail = [bytes];
+    metadataLength = bytes.length;
+  }
+  const written = writeRequest(datapath, method, init, tail);
+  if (written === Written.TOO_LARGE) {
+    throw tooLargeError(`${method.name}: request`, writer.wanted, datapath.limits.messageBytesMax);
+  }
+  if (written === Written.HEAP_FULL) {
+    if (datapath.regions.want(writer.wanted)) return null;
+    throw new RpcError(
+      Status.RESOURCE_EXHAUSTED,
+      `${method.name}: no room for a block of ${writer.wanted} bytes in the send heap (limits.send_heap = ${datapath.limits.sendHeapBytesMax} bytes of the daemon: ${datapath.regions.refusal}); raise it in koala.toml [limits] send_heap`,
+    );
+  }
+  const call = datapath.pending.take();
+  call.method = method;
+  call.tag = writer.tag;
+  call.offset = writer.offset;
+  call.view = options.view === true;
+  call.onTrailer = options.onTrailer ?? null;
+  if (writer.segmentCount !== 0) {
+    datapath.send.holdSegments(writer.tag, writer.offset, writer.segments);
+  }
+  const at = out.reserve();
+  const { words } = out;
+  const flags =
+    (options.waitForReady === true ? SlotFlag.WAIT_FOR_READY : 0) | out.attachRelease(words, at);
+  words[at] = SlotKind.CALL | (flags << 8) | (method.schema.index << 16);
+  words[at + W_CALL] = call.id;
+  words[at + W_TARGET] = method.binding.id;
+  words[at + W_TIMEOUT] = timeout;
+  words[at + W_BLOCK_TAG] = writer.tag;
+  words[at + W_BLOCK_OFFSET] = writer.offset;
+  words[at + W_INLINE_LENGTH] = writer.inlineLength;
+  words[at + W_SEGMENT_COUNT] = writer.segmentCount;
+  words[at + W_SEGMENT_BYTES] = writer.segmentBytes;
+  words[at + W_METADATA_LENGTH] = metadataLength;
+  words[at + 10] = 0;
+  datapath.schedule();
+  return call;
+}
+
+function writeRequest(
+  datapath: Datapath,
+  method: ClientMethod,
+  init: unknown,
+  tail: Uint8Array[] | null,
+): Written {
+  try {
+    const message = method.complete(init);
+    return datapath.writer.write(method.schema.input, message, method.guess, tail);
+  } catch (cause) {
+    if (cause instanceof RpcError) throw cause;
+    throw valueError(Status.INVALID_ARGUMENT, `${method.name}: request`, cause);
+  }
+}
+
+/** Ties a call to its caller's signal. */
+export function listenToSignal(datapath: Datapath, call: PendingCall, signal: AbortSignal): void {
+  call.signal = signal;
+  call.onAbort ??= () => abortPending(datapath, call);
+  signal.addEventListener("abort", call.onAbort);
+}
+
+/** The caller has its outcome at once; the entry stays until the daemon has answered. */
+function abortPending(datapath: Datapath, call: PendingCall): void {
+  const { reject, signal } = call;
+  if (reject === null || signal === null) return;
+  call.resolve = null;
+  call.reject = null;
+  call.onTrailer = null;
+  call.signal = null;
+  signal.removeEventListener("abort", call.onAbort!);
+  const error = abortError(signal.reason);
+  sendCancel(datapath, call.id, error.status);
+  reject(error);
+}
+
+function sendCancel(datapath: Datapath, callId: number, status: number): void {
+  if (datapath.ended) return;
+  const { out } = datapath;
+  const at = out.reserve();
+  const { words } = out;
+  words[at] = SlotKind.CANCEL;
+  words[at + W_CALL] = callId;
+  words[at + W_TARGET] = status;
+  datapath.schedule();
+}
+
+/** Submits calls that waited for room, in order, until there is none. */
+export function pumpWaiting(datapath: Datapath): void {
+  const { waiting, pending } = datapath;
+  for (let call = waiting.first; call !== null; call = waiting.first) {
+    if (datapath.ended || pending.size >= pending.max) return;
+    const outcome = submitWaiting(datapath, call);
+    if (!outcome) return;
+  }
+}
+
+/** False when it has to go on waiting. */
+function submitWaiting(datapath: Datapath, waiting: WaitingCall): boolean {
+  const { method, message, options } = waiting;
+  const timeoutMs =
+    waiting.deadline === Number.POSITIVE_INFINITY
+      ? undefined
+      : waiting.deadline - performance.now();
+  try {
+    const call = submit(datapath, method, message, options, timeoutMs);
+    if (call === null) return false;
+    method.binding.mesh.leave(waiting);
+    call.resolve = waiting.resolve;
+    call.reject = waiting.reject;
+    if (options.signal !== undefined) listenToSignal(datapath, call, options.signal);
+  } catch (error) {
+    method.binding.mesh.leave(waiting);
+    waiting.reject(asRpcError(error));
+  }
+  return true;
+}
+
+function asRpcError(error: unknown): unknown {
+  if (error instanceof RpcError || !(error instanceof KoalaError)) return error;
+  return new RpcError(Status.INTERNAL, messageOf(error), { cause: error });
+}
