@@ -26,12 +26,14 @@ import {
   socketAccept,
   socketConnected,
   socketError,
+  socketGather,
   socketName,
   socketPeer,
   socketPeerCredentials,
   socketPort,
   socketRead,
   socketReadv,
+  socketScatter,
   socketShutdown,
   socketWrite,
   socketWritev,
@@ -170,6 +172,37 @@ test("offsets and lengths outside the buffer are refused before any byte moves",
     code: "ERR_NATIVE_ARGUMENT",
   });
   assert.equal(socketRead(right, buffer, 0, 16), -EAGAIN, "nothing was written");
+  for (const fd of [left, right]) closeFd(fd);
+});
+
+test("spans of a table of buffers are gathered, scattered and checked alike", () => {
+  const [left, right] = unixPair(SOCKET_STREAM);
+  const from = [new ArrayBuffer(8), new ArrayBuffer(4)];
+  for (const [index, buffer] of from.entries()) new Uint8Array(buffer).fill(index + 1);
+  const spans = Int32Array.of(1, 0, 2, 0, 7, 1, 1, 3, 1, 0, 0, 0);
+  assert.equal(socketGather(left, from, 2, spans, 4), 4);
+  const to = new ArrayBuffer(8);
+  assert.equal(socketScatter(right, [to], 1, Int32Array.of(0, 6, 2, 0, 0, 3), 2), 4);
+  // Sent were 2, 2, 1, 2: the first two into bytes 6 and 7, the rest into bytes 0 and 1.
+  assert.deepEqual([...new Uint8Array(to)], [1, 2, 0, 0, 0, 0, 2, 2]);
+  const outside: number[][] = [
+    [2, 0, 1],
+    [-1, 0, 1],
+    [0, 8, 1],
+    [0, -1, 1],
+    [0, 0, -1],
+    [1, 2 ** 31 - 1, 2 ** 31 - 1],
+  ];
+  for (const span of outside) {
+    assert.equal(socketGather(left, from, 2, Int32Array.from(span), 1), -EINVAL);
+    assert.equal(socketScatter(left, from, 2, Int32Array.from(span), 1), -EINVAL);
+  }
+  assert.equal(socketGather(left, from, 1, Int32Array.of(1, 0, 1), 1), -EINVAL, "not in the table");
+  assert.equal(socketGather(left, from, 2, Int32Array.of(0, 0), 1), -EINVAL, "half a span");
+  assert.equal(socketGather(left, from, SPANS_MAX + 1, spans, 1), -EINVAL);
+  assert.equal(socketGather(left, from, -1, spans, 0), -EINVAL);
+  assert.throws(() => socketGather(left, from, 3, spans, 1), { code: "ERR_NATIVE_ARGUMENT" });
+  assert.equal(socketScatter(right, [to], 1, Int32Array.of(0, 0, 8), 1), -EAGAIN);
   for (const fd of [left, right]) closeFd(fd);
 });
 

@@ -45,6 +45,8 @@
   X(socketRead, socket_read_call)                       \
   X(socketWritev, socket_writev_call)                   \
   X(socketReadv, socket_readv_call)                     \
+  X(socketGather, socket_gather_call)                   \
+  X(socketScatter, socket_scatter_call)                 \
   X(closeFd, close_fd_call)                             \
   X(duplicateFd, duplicate_fd_call)                     \
   X(monotonicMicros, monotonic_micros_call)             \

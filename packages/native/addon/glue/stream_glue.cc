@@ -6,6 +6,20 @@
 
 namespace {
 
+bool read_buffer(napi_env env, napi_value buffers, int32_t index, Bytes *out) {
+  napi_value element;
+  return napi_get_element(env, buffers, static_cast<uint32_t>(index), &element) == napi_ok &&
+         napi_get_arraybuffer_info(env, element, &out->data, &out->count) == napi_ok;
+}
+
+/* False if the span lies outside; nothing of it may reach the kernel then. */
+bool fill_span(const Bytes &buffer, int32_t offset, int32_t length, iovec *span) {
+  if (!is_inside(buffer, offset, length)) return false;
+  span->iov_base = static_cast<char *>(buffer.data) + offset;
+  span->iov_len = static_cast<size_t>(length);
+  return true;
+}
+
 /* (fd, buffer, offset, length): false once it has thrown; `span` is -EINVAL's null when outside. */
 bool read_span(const Arguments<4> &arguments, int32_t *fd, iovec *span) {
   Bytes buffer;
@@ -14,9 +28,7 @@ bool read_span(const Arguments<4> &arguments, int32_t *fd, iovec *span) {
       !arguments.read_int32(2, "offset", &offset) || !arguments.read_int32(3, "length", &length)) {
     return false;
   }
-  bool inside = is_inside(buffer, offset, length) && buffer.data != nullptr;
-  span->iov_base = inside ? static_cast<char *>(buffer.data) + offset : nullptr;
-  span->iov_len = static_cast<size_t>(length);
+  if (!fill_span(buffer, offset, length, span)) span->iov_base = nullptr;
   return true;
 }
 
@@ -38,18 +50,52 @@ napi_value transfer(napi_env env, napi_callback_info info, const char *function,
   }
   iovec vector[stream_spans_max];
   for (int32_t i = 0; i < count; i++) {
-    napi_value element;
     Bytes buffer;
-    if (napi_get_element(env, arguments.at(1), static_cast<uint32_t>(i), &element) != napi_ok ||
-        napi_get_arraybuffer_info(env, element, &buffer.data, &buffer.count) != napi_ok) {
+    if (!read_buffer(env, arguments.at(1), i, &buffer)) {
       arguments.wrong("buffers", "an array of ArrayBuffers");
       return nullptr;
     }
-    int32_t offset = spans[2 * i];
-    int32_t length = spans[2 * i + 1];
-    if (!is_inside(buffer, offset, length)) return make_int32(env, -EINVAL);
-    vector[i].iov_base = static_cast<char *>(buffer.data) + offset;
-    vector[i].iov_len = static_cast<size_t>(length);
+    if (!fill_span(buffer, spans[2 * i], spans[2 * i + 1], &vector[i])) {
+      return make_int32(env, -EINVAL);
+    }
+  }
+  return make_int32(env, call(fd, vector, count));
+}
+
+/*
+ * (fd, buffers, bufferCount, spans, count), a span being (index of the buffer, offset, length). Asking
+ * JavaScript for an array's element costs as much as twenty spans, so each buffer is asked for once.
+ */
+napi_value transfer_table(napi_env env, napi_callback_info info, const char *function,
+                          Transfer call) {
+  Arguments<5> arguments(env, info, function);
+  int32_t fd, buffer_count, count;
+  int32_t *spans;
+  size_t spans_count;
+  if (!arguments.read_int32(0, "fd", &fd) ||
+      !arguments.read_int32(2, "bufferCount", &buffer_count) ||
+      !arguments.read_int32_array(3, "spans", &spans, &spans_count) ||
+      !arguments.read_int32(4, "count", &count)) {
+    return nullptr;
+  }
+  if (count < 0 || count > stream_spans_max || spans_count / 3 < static_cast<size_t>(count) ||
+      buffer_count < 0 || buffer_count > stream_spans_max) {
+    return make_int32(env, -EINVAL);
+  }
+  Bytes buffers[stream_spans_max];
+  for (int32_t i = 0; i < buffer_count; i++) {
+    if (!read_buffer(env, arguments.at(1), i, &buffers[i])) {
+      arguments.wrong("buffers", "an array of ArrayBuffers");
+      return nullptr;
+    }
+  }
+  iovec vector[stream_spans_max];
+  for (int32_t i = 0; i < count; i++) {
+    int32_t index = spans[3 * i];
+    if (index < 0 || index >= buffer_count) return make_int32(env, -EINVAL);
+    if (!fill_span(buffers[index], spans[3 * i + 1], spans[3 * i + 2], &vector[i])) {
+      return make_int32(env, -EINVAL);
+    }
   }
   return make_int32(env, call(fd, vector, count));
 }
@@ -80,4 +126,12 @@ napi_value socket_writev_call(napi_env env, napi_callback_info info) {
 
 napi_value socket_readv_call(napi_env env, napi_callback_info info) {
   return transfer(env, info, "socketReadv", stream_readv);
+}
+
+napi_value socket_gather_call(napi_env env, napi_callback_info info) {
+  return transfer_table(env, info, "socketGather", stream_writev);
+}
+
+napi_value socket_scatter_call(napi_env env, napi_callback_info info) {
+  return transfer_table(env, info, "socketScatter", stream_readv);
 }
