@@ -2,14 +2,8 @@
  * Generates the reader of a message type: one function per type that makes the object protobuf-es would
  * make. Where all optional fields are there, which is the rule, an object is a single literal.
  */
-import {
-  elementBytes,
-  type FieldLayout,
-  isWide,
-  type MessageLayout,
-  type OneofLayout,
-  type ValueLayout,
-} from "./layout.ts";
+import { type Dialect, emitList, emitMap, emitOneof, valueAt } from "./generate-value.ts";
+import type { FieldLayout, MessageLayout } from "./layout.ts";
 import { readerPrelude } from "./reader-prelude.ts";
 import { type Closure, quote, Source } from "./source.ts";
 
@@ -17,8 +11,14 @@ import { type Closure, quote, Source } from "./source.ts";
 export function generateReader(closure: Closure): string {
   const source = new Source();
   source.line(readerPrelude);
+  const dialect: Dialect = {
+    closure,
+    prefix: "",
+    context: "",
+    message: (type, position) => `r${type}(${position})`,
+  };
   closure.layouts.forEach((layout, index) => {
-    emitMessage(source, closure, layout, index);
+    emitMessage(source, dialect, layout, index);
   });
   source.line("return read;");
   return source.toString();
@@ -31,7 +31,7 @@ interface Property {
   readonly condition: string | null;
 }
 
-function emitMessage(source: Source, closure: Closure, layout: MessageLayout, index: number): void {
+function emitMessage(source: Source, dialect: Dialect, layout: MessageLayout, index: number): void {
   if (layout.usesPrototype) {
     source.line(`function C${index}() {`);
     source.line(`this.$typeName = ${quote(layout.typeName)};`);
@@ -41,7 +41,7 @@ function emitMessage(source: Source, closure: Closure, layout: MessageLayout, in
   source.line(`function r${index}(p) {`);
   source.line("const q = p >> 2;");
   for (let i = 0; i < layout.flagWords; i++) source.line(`const f${i} = i32[q + ${1 + i}];`);
-  const properties = emitProperties(source, closure, layout);
+  const properties = emitProperties(source, dialect, layout);
   if (layout.usesPrototype) {
     source.line(`const o = new C${index}();`);
     emitAssignments(source, properties);
@@ -54,7 +54,7 @@ function emitMessage(source: Source, closure: Closure, layout: MessageLayout, in
 }
 
 /** The members in the order of `create()`; lists, maps and oneofs are computed into locals first. */
-function emitProperties(source: Source, closure: Closure, layout: MessageLayout): Property[] {
+function emitProperties(source: Source, dialect: Dialect, layout: MessageLayout): Property[] {
   const byNumber = new Map(layout.fields.map((field) => [field.number, field]));
   const properties: Property[] = [];
   for (const member of layout.desc.members) {
@@ -62,18 +62,18 @@ function emitProperties(source: Source, closure: Closure, layout: MessageLayout)
     if (member.kind === "oneof") {
       const oneof = layout.oneofs.find((o) => o.localName === member.localName);
       if (oneof === undefined) continue;
-      emitOneof(source, closure, oneof, value);
+      emitOneof(source, dialect, oneof, value);
       properties.push({ name: member.localName, value, condition: null });
       continue;
     }
     const field = byNumber.get(member.number)!;
     if (field.shape === "single") {
       const { name, condition } = { name: field.localName, condition: conditionOf(field) };
-      properties.push({ name, value: singleValue(closure, field), condition });
+      properties.push({ name, value: singleValue(dialect, field), condition });
       continue;
     }
-    if (field.shape === "list") emitList(source, closure, field, value);
-    else emitMap(source, closure, field, value);
+    if (field.shape === "list") emitList(source, dialect, field, value);
+    else emitMap(source, dialect, field, value);
     properties.push({ name: field.localName, value, condition: null });
   }
   return properties;
@@ -88,39 +88,9 @@ function flag(bit: number): string {
   return `(f${bit >> 5} & ${1 << (bit & 31)}) !== 0`;
 }
 
-function singleValue(closure: Closure, field: FieldLayout): string {
+function singleValue(dialect: Dialect, field: FieldLayout): string {
   if (field.valueBit >= 0) return flag(field.valueBit);
-  return valueAt(closure, field.value, "q", field.word);
-}
-
-/** An expression for the value in words `row + word`. */
-function valueAt(closure: Closure, value: ValueLayout, row: string, word: number): string {
-  const at = word === 0 ? row : `${row} + ${word}`;
-  switch (value.kind) {
-    case "bool":
-      return `i32[${at}] !== 0`;
-    case "enum":
-      return `i32[${at}]`;
-    case "i32":
-    case "u32":
-    case "f32":
-      return `${value.kind}[${at}]`;
-    case "string":
-    case "bytes":
-      return `${value.kind}(${at})`;
-    case "message":
-      return boxed(value, `r${closure.indexOf(value.message!)}(base + i32[${at}])`);
-    default: {
-      const number = `${value.kind}[(${at}) >> 1]`;
-      return value.longAsString ? `String(${number})` : number;
-    }
-  }
-}
-
-/** What protobuf-es shows in place of the message. */
-function boxed(value: ValueLayout, message: string): string {
-  if (value.form === "wrapper") return `${message}.value`;
-  return value.form === "struct" ? `structToJson(${message})` : message;
+  return valueAt(dialect, field.value, "q", field.word);
 }
 
 function emitLiterals(source: Source, layout: MessageLayout, properties: Property[]): void {
@@ -155,52 +125,4 @@ function emitAssignments(source: Source, properties: Property[]): void {
 /** In a literal, a plain `"__proto__":` would set the prototype; a computed key does not. */
 function propertyKey(name: string): string {
   return name === "__proto__" ? '["__proto__"]' : quote(name);
-}
-
-function emitOneof(source: Source, closure: Closure, oneof: OneofLayout, target: string): void {
-  source.line(`let ${target};`);
-  source.line(`switch (i32[q + ${oneof.caseWord}]) {`);
-  for (const field of oneof.members) {
-    const value = valueAt(closure, field.value, "q", field.word);
-    const literal = `{ case: ${quote(field.localName)}, value: ${value} }`;
-    source.line(`case ${field.oneofCase}: ${target} = ${literal}; break;`);
-  }
-  source.line(`default: ${target} = { case: undefined };`);
-  source.line("}");
-}
-
-function emitList(source: Source, closure: Closure, field: FieldLayout, target: string): void {
-  const { value, word } = field;
-  const size = elementBytes(value);
-  source.line(`const ${target} = [];`);
-  source.line(`const n${target} = i32[q + ${word + 1}];`);
-  source.line(`if (n${target} !== 0) {`);
-  source.line(`const b = base + i32[q + ${word}];`);
-  source.line(`for (let i = 0; i < n${target}; i++) {`);
-  if (value.kind === "message") {
-    const element = `r${closure.indexOf(value.message!)}(b + i * ${size})`;
-    source.line(`${target}.push(${boxed(value, element)});`);
-  } else if (value.kind === "bool") {
-    source.line(`${target}.push(u8[b + i] !== 0);`);
-  } else {
-    source.line(`const k = (b >> 2) + i${size === 8 ? " * 2" : ""};`);
-    source.line(`${target}.push(${valueAt(closure, value, "k", 0)});`);
-  }
-  source.line("}");
-  source.line("}");
-}
-
-function emitMap(source: Source, closure: Closure, field: FieldLayout, target: string): void {
-  const { value, word, entry } = field;
-  source.line(`const ${target} = {};`);
-  source.line("{");
-  source.line(`const b = base + i32[q + ${word}], n = i32[q + ${word + 1}];`);
-  source.line("for (let i = 0; i < n; i++) {");
-  source.line(`const k = (b + i * ${entry.bytes}) >> 2;`);
-  const key = valueAt(closure, field.key!, "k", entry.key);
-  const isText = field.key!.kind === "string" || isWide(field.key!.kind);
-  const name = field.key!.kind === "string" ? key : isText ? `String(${key})` : `${key}`;
-  source.line(`put(${target}, ${name}, ${valueAt(closure, value, "k", entry.value)});`);
-  source.line("}");
-  source.line("}");
 }

@@ -9,7 +9,7 @@ import {
 import { type Memory, openMemory } from "@koala/shm";
 import { codecFor } from "./codec.ts";
 import type { MessageCodec, SegmentSink } from "./message-codec.ts";
-import { isWrapperType } from "./well-known.ts";
+import { isWrapperType, setOwn } from "./well-known.ts";
 
 /** A written message with its segments behind it, as a receiver sees it. */
 export interface Boxed {
@@ -246,4 +246,52 @@ function randomJsonValue(dice: Dice, depth: number): unknown {
     default:
       return randomJson(dice, depth - 1);
   }
+}
+
+/** A plain message with what a view shows. */
+export function materialized(desc: DescMessage, view: unknown): Message {
+  const from = view as Message & Record<string, unknown>;
+  const message = create(desc) as Message & Record<string, unknown>;
+  for (const field of desc.fields) {
+    const { localName } = field;
+    if (field.oneof !== undefined) {
+      const { case: name, value } = from[field.oneof.localName] as {
+        case?: string;
+        value: unknown;
+      };
+      if (name !== localName) continue;
+      message[field.oneof.localName] = { case: name, value: shown(field, value) };
+    } else if (field.fieldKind === "list") {
+      message[localName] = (from[localName] as unknown[]).map((item) => shown(field, item));
+    } else if (field.fieldKind === "map") {
+      const map = message[localName] as object;
+      for (const [key, item] of Object.entries(from[localName] as object)) {
+        setOwn(map, key, shown(field, item));
+      }
+    } else {
+      const value = shown(field, from[localName]);
+      const isDefault = field.presence !== 2 && isSame(value, message[localName]);
+      if (value !== undefined && !isDefault) message[localName] = value;
+    }
+  }
+  if (from.$unknown !== undefined) message.$unknown = from.$unknown;
+  return message;
+}
+
+function shown(field: DescField, value: unknown): unknown {
+  if (field.message !== undefined && typeof value === "object" && value !== null) {
+    if ("$typeName" in value && field.message.typeName === value.$typeName) {
+      return materialized(field.message, value);
+    }
+  }
+  return value instanceof Uint8Array ? value.slice() : value;
+}
+
+/** Explicit presence can't be seen from a view's getters: a default counts as absent. */
+function isSame(a: unknown, b: unknown): boolean {
+  return Object.is(a, b) || (a instanceof Uint8Array && b instanceof Uint8Array && !compare(a, b));
+}
+
+function compare(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b);
 }

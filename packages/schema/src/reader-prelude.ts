@@ -1,12 +1,37 @@
+/** Up to 16 characters of ASCII in one call, which is faster than a native slice. */
+const shortText: string = Array.from({ length: 16 }, (_, i) => {
+  const codes = Array.from({ length: i + 1 }, (_, at) => `u8[p + ${at}]`);
+  return `    case ${i + 1}: return code(${codes.join(", ")});`;
+}).join("\n");
+
+/** Functions that readers and views share: short texts, and properties of any name. */
+export const sharedReading: string = `
+const code = String.fromCharCode;
+
+function short(u8, p, n) {
+  switch (n) {
+${shortText}
+  }
+}
+
+function put(target, key, value) {
+  if (key !== "__proto__") {
+    target[key] = value;
+  } else {
+    const attributes = { value, writable: true, enumerable: true, configurable: true };
+    Object.defineProperty(target, key, attributes);
+  }
+}
+`;
+
 /** The part of every generated reader that does not depend on the type; text, like the writer's. */
-export const readerPrelude = `
+export const readerPrelude: string = `
 const { parseUnknown, structToJson } = rt;
 let mem = null, u8, i32, u32, f32, f64, i64, u64, node;
 let base = 0, segments = 0, area = 0;
 // The whole string area as one string that the strings of the message are cut from; null when it is very
 // long (strings that are cut from it keep it alive) or so short that single characters are faster.
 let text = null;
-const code = String.fromCharCode;
 
 function read(memory, offset, inlineLength) {
   if (memory !== mem) {
@@ -30,30 +55,9 @@ function string(k) {
   const o = i32[k];
   if (n > 0) {
     if (text !== null) return text.substring(o, o + n);
-    if (n <= 16) return short(area + o, n);
+    if (n <= 16) return short(u8, area + o, n);
   }
   return decoded(area + o, n);
-}
-
-function short(p, n) {
-  switch (n) {
-    case 1: return code(u8[p]);
-    case 2: return code(u8[p], u8[p + 1]);
-    case 3: return code(u8[p], u8[p + 1], u8[p + 2]);
-    case 4: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3]);
-    case 5: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4]);
-    case 6: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5]);
-    case 7: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6]);
-    case 8: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6], u8[p + 7]);
-    case 9: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6], u8[p + 7], u8[p + 8]);
-    case 10: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6], u8[p + 7], u8[p + 8], u8[p + 9]);
-    case 11: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6], u8[p + 7], u8[p + 8], u8[p + 9], u8[p + 10]);
-    case 12: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6], u8[p + 7], u8[p + 8], u8[p + 9], u8[p + 10], u8[p + 11]);
-    case 13: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6], u8[p + 7], u8[p + 8], u8[p + 9], u8[p + 10], u8[p + 11], u8[p + 12]);
-    case 14: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6], u8[p + 7], u8[p + 8], u8[p + 9], u8[p + 10], u8[p + 11], u8[p + 12], u8[p + 13]);
-    case 15: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6], u8[p + 7], u8[p + 8], u8[p + 9], u8[p + 10], u8[p + 11], u8[p + 12], u8[p + 13], u8[p + 14]);
-    case 16: return code(u8[p], u8[p + 1], u8[p + 2], u8[p + 3], u8[p + 4], u8[p + 5], u8[p + 6], u8[p + 7], u8[p + 8], u8[p + 9], u8[p + 10], u8[p + 11], u8[p + 12], u8[p + 13], u8[p + 14], u8[p + 15]);
-  }
 }
 
 function decoded(start, n) {
@@ -74,13 +78,5 @@ function unknown(r) {
   const start = base + r + 4;
   return parseUnknown(u8, start, start + i32[(base + r) >> 2]);
 }
-
-function put(target, key, value) {
-  if (key !== "__proto__") {
-    target[key] = value;
-  } else {
-    const attributes = { value, writable: true, enumerable: true, configurable: true };
-    Object.defineProperty(target, key, attributes);
-  }
-}
+${sharedReading}
 `;
