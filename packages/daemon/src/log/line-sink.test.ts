@@ -109,8 +109,9 @@ describe("LineSink", () => {
     await sink.close(1000);
   });
 
-  it("survives a full disk without running in circles", async () => {
+  it("survives a full disk without running in circles", async (context) => {
     const sink = sinkOf(openSync("/dev/full", "a"));
+    context.after(() => sink.close(0));
     sink.write("one\n");
     assert.equal(await sink.flush(5000), true);
     assert.equal(sink.dropped, 1);
@@ -136,5 +137,40 @@ describe("LineSink", () => {
       Array.from({ length: 1000 }, (_, index) => `${index}\n`).join(""),
     );
     assert.ok(before.endsWith("\n") && behind.length > 0);
+  });
+
+  it("ends a line in the file where it began", async () => {
+    const { reader, writer } = openPipe("torn");
+    const sink = sinkOf(writer);
+    // Lines of a length that no pipe buffer is a multiple of, so that one is torn when it is full.
+    const lines = Array.from({ length: 300 }, (_, index) => `${index} ${"z".repeat(991)}\n`);
+    for (const line of lines) sink.write(line);
+    assert.equal(await sink.flush(60), false, "nobody reads, so nothing can be flushed");
+
+    const path = join(directory, "torn.log");
+    sink.replace(openSync(path, "a"), true);
+    let text = "";
+    const deadline = Date.now() + 10_000;
+    do {
+      assert.ok(Date.now() < deadline, "not flushed within the deadline");
+      text += drain(reader);
+    } while (!(await sink.flush(20)));
+    await sink.close(1000);
+    text += drain(reader);
+    const rest = readFileSync(path, "utf8");
+    assert.ok(text.endsWith("\n") && rest.length > 0);
+    assert.equal(text + rest, lines.join(""));
+    closeSync(reader);
+  });
+
+  it("has room for new lines once old ones are written", async () => {
+    const path = join(directory, "room-again.log");
+    const sink = sinkOf(openSync(path, "a"), 100);
+    for (let round = 0; round < 10; round++) {
+      sink.write(`${"a".repeat(59)}\n`);
+      assert.equal(await sink.flush(5000), true);
+    }
+    assert.equal(sink.dropped, 0);
+    await sink.close(1000);
   });
 });
