@@ -46,6 +46,22 @@ export function unknownEnum(no: number, value: number): UnknownField {
   return { no, wireType: 0, data: new Uint8Array(data) };
 }
 
+/**
+ * The blob for a message in another version: what was unknown and still is, behind what became unknown.
+ * `null` when that is nothing. Fields that the other version knows are left out: their layout is lost.
+ */
+export function mergeUnknown(
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  known: ReadonlySet<number>,
+  extra: readonly UnknownField[] | null,
+): Uint8Array | null {
+  const old = parseUnknown(bytes, start, Math.min(start + length, bytes.length));
+  const fields = [...(extra ?? []), ...old.filter((field) => !known.has(field.no))];
+  return fields.length === 0 ? null : packUnknown(fields);
+}
+
 /** Takes a validated blob apart. The data is copied out. */
 export function parseUnknown(bytes: Uint8Array, start: number, end: number): UnknownField[] {
   const fields: UnknownField[] = [];
