@@ -20,7 +20,9 @@ test("the core passes its own tests under AddressSanitizer and UBSan, compiled w
     const program = join(folder, "core-test");
     const flags = ["-std=c11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Werror"];
     const sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
-    execFileSync(process.env["CC"] ?? "gcc", [
+    const [compiler = "gcc", ...first] = (process.env["CC"] || "gcc").split(" ");
+    execFileSync(compiler, [
+      ...first,
       ...flags,
       ...sanitizers,
       ...cFiles("core"),

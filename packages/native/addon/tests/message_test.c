@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -79,6 +80,36 @@ static void test_does_not_fit(int sender, int receiver) {
   close(bell);
 }
 
+/* At the descriptor limit a message is refused whole, and works again below it. */
+static void test_descriptor_limit(int sender, int receiver) {
+  struct rlimit usual, low;
+  CHECK_EQUAL(getrlimit(RLIMIT_NOFILE, &usual), 0);
+  int bell = doorbell_create();
+  int two[2] = {bell, bell};
+  int received[2];
+  int count;
+  char target[4];
+  int before = open_fd_count();
+  CHECK_EQUAL(message_send(sender, "abc", 3, two, 2), 3);
+  CHECK_EQUAL(message_send(sender, "abc", 3, two, 2), 3);
+  low = usual;
+  /* Room for one more: descriptors are given out from the lowest free number. */
+  int next = doorbell_create();
+  close(next);
+  low.rlim_cur = (rlim_t)next + 1;
+  CHECK_EQUAL(setrlimit(RLIMIT_NOFILE, &low), 0);
+  int got = message_receive(receiver, target, sizeof target, received, 2, &count);
+  CHECK_EQUAL(setrlimit(RLIMIT_NOFILE, &usual), 0);
+  CHECK_EQUAL(got, -EMSGSIZE);
+  CHECK_EQUAL(count, 0);
+  CHECK_EQUAL(open_fd_count(), before);
+  CHECK_EQUAL(message_receive(receiver, target, sizeof target, received, 2, &count), 3);
+  CHECK_EQUAL(count, 2);
+  close(received[0]);
+  close(received[1]);
+  close(bell);
+}
+
 static void test_end(int sender, int receiver) {
   int count;
   char target[4];
@@ -95,5 +126,6 @@ void message_tests(void) {
   CHECK_EQUAL(unix_pair(SOCK_SEQPACKET, fds), 0);
   test_descriptors(fds[0], fds[1]);
   test_does_not_fit(fds[0], fds[1]);
+  test_descriptor_limit(fds[0], fds[1]);
   test_end(fds[0], fds[1]);
 }
