@@ -14,52 +14,31 @@
  * ```
  *
  * A generation is odd while its block is in use and grows by one at each allocation and each free, so a
- * stale or invented name does not free anybody's block: `free` returns false. All bookkeeping lives in
- * private memory.
+ * stale or invented name does not free anybody's block: `free` returns false. Generations outlive slabs,
+ * runs and regions: whatever takes over a place goes on from the highest one there, so a name comes back
+ * only after 32,768 uses of its place. All bookkeeping lives in private memory.
  *
+ * The last slab of a class stays when it is empty (spare), so that one message after the other does not
+ * open and close a slab each time; spare slabs go when their pages are needed or their region is idle.
  * Regions are added when one is needed and given back when they have become empty: `takeIdleRegion`.
  */
 import { assert } from "@koala/interface";
+import {
+  classBytes,
+  classOf,
+  createHeapRegion,
+  createSlab,
+  type HeapRegion,
+  isRun,
+  regionIdMax,
+  SLAB_BYTES,
+  SLAB_PAGES,
+  type Slab,
+  slotOf,
+  smallBytesMax,
+} from "./heap-region.ts";
 import type { Memory } from "./memory.ts";
-import { PAGE_BYTES, PAGE_SHIFT, PageRuns } from "./page-runs.ts";
-
-const SLAB_PAGES = 16;
-const SLAB_BYTES = SLAB_PAGES * PAGE_BYTES;
-const CLASS_UNIT_SHIFT = 6;
-/** Slot sizes of slabs, bytes; multiples of 64 so that blocks start on cache lines. */
-const classBytes = [64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096, 8192] as const;
-/** Blocks up to this size come from slabs. */
-export const smallBytesMax = 8192;
-const classOfUnits = new Uint8Array((smallBytesMax >> CLASS_UNIT_SHIFT) + 1);
-for (let units = 0, index = 0; units < classOfUnits.length; units++) {
-  while (classBytes[index]! < units << CLASS_UNIT_SHIFT) index++;
-  classOfUnits[units] = index;
-}
-/** Region ids take 15 bits of a tag. */
-const regionIdMax = 0x7fff;
-
-interface Slab {
-  readonly region: Region;
-  readonly firstPage: number;
-  readonly classIndex: number;
-  readonly slotBytes: number;
-  readonly freeSlots: Uint16Array;
-  freeCount: number;
-  readonly generations: Uint16Array;
-  /** Whether it is in the class's list of slabs with free slots. */
-  listed: boolean;
-}
-
-interface Region {
-  readonly id: number;
-  readonly bytes: number;
-  readonly memory: Memory;
-  readonly runs: PageRuns;
-  readonly slabs: (Slab | undefined)[];
-  readonly generations: Uint16Array;
-  /** When it became empty (`Date.now`), 0 while it is not. */
-  emptySince: number;
-}
+import { PAGE_BYTES, PAGE_SHIFT } from "./page-runs.ts";
 
 /** What a heap holds, for status and tests. */
 export interface HeapUsage {
@@ -75,12 +54,17 @@ export class Heap {
   offset = 0;
   memory: Memory;
 
-  private readonly regions: (Region | undefined)[] = [];
+  /** The region that is never given back. */
+  private readonly firstId: number;
+  private readonly regions: (HeapRegion | undefined)[] = [];
+  /** By region id: where the generations of a region with this id go on. */
+  private readonly generationFloors: number[] = [];
   private readonly partial: Slab[][] = classBytes.map(() => []);
   private blocks = 0;
   private regionBytes = 0;
 
   constructor(firstId: number, first: Memory) {
+    this.firstId = firstId;
     this.memory = first;
     this.addRegion(firstId, first);
   }
@@ -90,22 +74,23 @@ export class Heap {
    * when no region has room, which is the owner's cue to add one.
    */
   allocate(bytes: number): boolean {
-    if (bytes > smallBytesMax) return this.allocateRun((bytes + PAGE_BYTES - 1) >> PAGE_SHIFT);
-    const classIndex = classOfUnits[(bytes + 63) >> CLASS_UNIT_SHIFT]!;
+    if (bytes > smallBytesMax) return this.allocateRun(Math.ceil(bytes / PAGE_BYTES));
+    const classIndex = classOf(bytes);
     const slabs = this.partial[classIndex]!;
     let slab = slabs[slabs.length - 1];
     if (slab === undefined) {
       slab = this.openSlab(classIndex);
+      if (slab === undefined && this.closeAllSpares()) slab = this.openSlab(classIndex);
       if (slab === undefined) return false;
-    }
+    } else if (slab.spare) this.useSpare(slab);
     const slot = slab.freeSlots[--slab.freeCount]!;
     if (slab.freeCount === 0) {
       slabs.pop();
       slab.listed = false;
     }
-    const generation = (slab.generations[slot]! + 1) & 0xffff;
+    const generation = slab.generations[slot]! + 1;
     slab.generations[slot] = generation;
-    this.tag = (slab.region.id << 16) | generation;
+    this.tag = (slab.region.id << 16) | (generation & 0xffff);
     this.offset = slab.firstPage * PAGE_BYTES + slot * slab.slotBytes;
     this.memory = slab.region.memory;
     this.blocks++;
@@ -127,28 +112,24 @@ export class Heap {
   /** Bytes that the block may hold; 0 when there is no such block in use. */
   capacityOf(tag: number, offset: number): number {
     const region = this.regions[tag >>> 16];
-    if (region === undefined || offset < 0 || offset >= region.bytes) return 0;
+    if (region === undefined || offset < 0 || offset >= region.bytes || (offset & 63) !== 0)
+      return 0;
     const page = offset >> PAGE_SHIFT;
     const slab = region.slabs[page];
-    if (slab !== undefined) return slab.slotBytes;
-    return region.runs.startsUsedRun(page) ? region.runs.pagesOf(page) * PAGE_BYTES : 0;
+    if (slab !== undefined) {
+      return slotOf(slab, offset, tag & 0xffff) === -1 ? 0 : slab.slotBytes;
+    }
+    return isRun(region, page, offset, tag & 0xffff) ? region.runs.pagesOf(page) * PAGE_BYTES : 0;
   }
 
   /** Makes a region's memory available. Its size must be a multiple of 64 KiB. */
   addRegion(id: number, memory: Memory): void {
     const bytes = memory.buffer.byteLength;
-    assert(bytes % SLAB_BYTES === 0, "a region is a multiple of 64 KiB");
+    assert(bytes > 0 && bytes % SLAB_BYTES === 0, "a region is a multiple of 64 KiB");
     assert(id >= 0 && id <= regionIdMax && this.regions[id] === undefined, "region ids are unique");
-    const pageCount = bytes / PAGE_BYTES;
-    this.regions[id] = {
-      id,
-      bytes,
-      memory,
-      runs: new PageRuns(pageCount),
-      slabs: new Array(pageCount).fill(undefined),
-      generations: new Uint16Array(pageCount),
-      emptySince: 0,
-    };
+    const region = createHeapRegion(id, memory, this.generationFloors[id] ?? 0);
+    if (id !== this.firstId) region.emptySince = Date.now();
+    this.regions[id] = region;
     this.regionBytes += bytes;
   }
 
@@ -170,11 +151,14 @@ export class Heap {
 
   /**
    * Takes a region out that has been empty since `moment` (as of `Date.now`) or before and returns its
-   * id, -1 when there is none. The first region stays. The caller unmaps it and tells the other side.
+   * id, -1 when there is none. The first region stays. The caller unmaps it and tells the other side. An
+   * added region counts as empty from the start, so one that was never used goes, too.
    */
   takeIdleRegion(moment: number): number {
     for (const region of this.regions) {
       if (region === undefined || region.emptySince === 0 || region.emptySince > moment) continue;
+      this.closeSpares(region);
+      this.generationFloors[region.id] = region.generations.reduce((a, b) => Math.max(a, b), 0);
       this.regions[region.id] = undefined;
       this.regionBytes -= region.bytes;
       return region.id;
@@ -188,14 +172,19 @@ export class Heap {
   }
 
   private allocateRun(pages: number): boolean {
+    if (this.tryRun(pages)) return true;
+    return this.closeAllSpares() && this.tryRun(pages);
+  }
+
+  private tryRun(pages: number): boolean {
     for (const region of this.regions) {
       if (region === undefined) continue;
       const page = region.runs.allocate(pages);
       if (page === -1) continue;
       region.emptySince = 0;
-      const generation = (region.generations[page]! + 1) & 0xffff;
+      const generation = region.generations[page]! + 1;
       region.generations[page] = generation;
-      this.tag = (region.id << 16) | generation;
+      this.tag = (region.id << 16) | (generation & 0xffff);
       this.offset = page * PAGE_BYTES;
       this.memory = region.memory;
       this.blocks++;
@@ -204,10 +193,9 @@ export class Heap {
     return false;
   }
 
-  private freeRun(region: Region, page: number, offset: number, generation: number): boolean {
-    if ((offset & (PAGE_BYTES - 1)) !== 0 || !region.runs.startsUsedRun(page)) return false;
-    if (region.generations[page] !== generation || (generation & 1) === 0) return false;
-    region.generations[page] = (generation + 1) & 0xffff;
+  private freeRun(region: HeapRegion, page: number, offset: number, generation: number): boolean {
+    if (!isRun(region, page, offset, generation)) return false;
+    region.generations[page]! += 1;
     region.runs.free(page);
     this.blocks--;
     this.noteEmpty(region);
@@ -215,15 +203,13 @@ export class Heap {
   }
 
   private freeSlot(slab: Slab, offset: number, generation: number): boolean {
-    const within = offset - slab.firstPage * PAGE_BYTES;
-    const slot = Math.floor(within / slab.slotBytes);
-    if (slot * slab.slotBytes !== within || slot >= slab.generations.length) return false;
-    if (slab.generations[slot] !== generation || (generation & 1) === 0) return false;
-    slab.generations[slot] = (generation + 1) & 0xffff;
+    const slot = slotOf(slab, offset, generation);
+    if (slot === -1) return false;
+    slab.generations[slot]! += 1;
     slab.freeSlots[slab.freeCount++] = slot;
     this.blocks--;
-    if (slab.freeCount === slab.freeSlots.length) this.closeSlabIfSpare(slab);
-    else if (!slab.listed) this.list(slab);
+    if (!slab.listed) this.list(slab);
+    if (slab.freeCount === slab.freeSlots.length) this.keepOrClose(slab);
     return true;
   }
 
@@ -238,20 +224,7 @@ export class Heap {
       const firstPage = region.runs.allocate(SLAB_PAGES);
       if (firstPage === -1) continue;
       region.emptySince = 0;
-      const slotBytes = classBytes[classIndex]!;
-      const slots = Math.floor(SLAB_BYTES / slotBytes);
-      // A slab that takes over pages goes on with their generations, so that names stay stale.
-      const start = (region.generations[firstPage]! + 1) & 0xfffe;
-      const slab: Slab = {
-        region,
-        firstPage,
-        classIndex,
-        slotBytes,
-        freeSlots: Uint16Array.from({ length: slots }, (_, i) => slots - 1 - i),
-        freeCount: slots,
-        generations: new Uint16Array(slots).fill(start),
-        listed: false,
-      };
+      const slab = createSlab(region, firstPage, classIndex);
       region.slabs.fill(slab, firstPage, firstPage + SLAB_PAGES);
       this.list(slab);
       return slab;
@@ -259,24 +232,66 @@ export class Heap {
     return undefined;
   }
 
-  /** An empty slab goes back, unless it is the last one of its class in the region that stays. */
-  private closeSlabIfSpare(slab: Slab): void {
-    const slabs = this.partial[slab.classIndex]!;
-    const others = slabs.length - (slab.listed ? 1 : 0);
-    if (others === 0 && slab.region.id === 0) {
-      if (!slab.listed) this.list(slab);
+  /**
+   * An empty slab stays as a spare one if its class has no other with free slots; outside the first region
+   * only while that has no room, so that traffic moves back there and the other regions become idle.
+   */
+  private keepOrClose(slab: Slab): void {
+    const { region } = slab;
+    const isOnly = this.partial[slab.classIndex]!.length === 1;
+    if (!isOnly || (region.id !== this.firstId && this.firstHasRoom())) {
+      this.closeSlab(slab);
       return;
     }
-    if (slab.listed) slabs.splice(slabs.indexOf(slab), 1);
+    slab.spare = true;
+    region.sparePages += SLAB_PAGES;
+    this.noteEmpty(region);
+  }
+
+  private firstHasRoom(): boolean {
+    return this.regions[this.firstId]!.runs.hasRun(SLAB_PAGES);
+  }
+
+  private useSpare(slab: Slab): void {
+    slab.spare = false;
+    slab.region.sparePages -= SLAB_PAGES;
+    slab.region.emptySince = 0;
+  }
+
+  /** Spare slabs may hold the pages that are missing, or keep two free runs apart. */
+  private closeAllSpares(): boolean {
+    let closed = false;
+    for (const region of this.regions) {
+      if (region === undefined || region.sparePages === 0) continue;
+      this.closeSpares(region);
+      closed = true;
+    }
+    return closed;
+  }
+
+  private closeSpares(region: HeapRegion): void {
+    for (const slabs of this.partial) {
+      for (const slab of slabs.filter((each) => each.spare && each.region === region)) {
+        region.sparePages -= SLAB_PAGES;
+        this.closeSlab(slab);
+      }
+    }
+  }
+
+  /** Gives the pages of an empty slab back. */
+  private closeSlab(slab: Slab): void {
+    const slabs = this.partial[slab.classIndex]!;
+    slabs.splice(slabs.indexOf(slab), 1);
     const { region, firstPage } = slab;
     region.slabs.fill(undefined, firstPage, firstPage + SLAB_PAGES);
     const newest = slab.generations.reduce((a, b) => Math.max(a, b), 0);
-    region.generations.fill((newest + 1) & 0xfffe, firstPage, firstPage + SLAB_PAGES);
+    region.generations.fill(newest, firstPage, firstPage + SLAB_PAGES);
     region.runs.free(firstPage);
     this.noteEmpty(region);
   }
 
-  private noteEmpty(region: Region): void {
-    if (region.id !== 0 && region.runs.usedPages === 0) region.emptySince = Date.now();
+  private noteEmpty(region: HeapRegion): void {
+    if (region.id === this.firstId || region.emptySince !== 0) return;
+    if (region.runs.usedPages === region.sparePages) region.emptySince = Date.now();
   }
 }

@@ -3,7 +3,8 @@
  *
  * @packageDocumentation
  */
-export { Heap, type HeapUsage, smallBytesMax } from "./heap.ts";
+export { Heap, type HeapUsage } from "./heap.ts";
+export { smallBytesMax } from "./heap-region.ts";
 export { type Memory, openMemory } from "./memory.ts";
 export {
   closeRegion,
@@ -14,4 +15,14 @@ export {
   type Region,
   type RegionOptions,
 } from "./region.ts";
-export { RING_SLOT_BYTES, RingConsumer, RingProducer, ringBytes } from "./ring.ts";
+export {
+  RING_HEAD_OFFSET,
+  RING_HEADER_BYTES,
+  RING_SLEEPING_OFFSET,
+  RING_SLOT_BYTES,
+  RING_TAIL_OFFSET,
+  RING_WAITING_OFFSET,
+  RingConsumer,
+  RingProducer,
+  ringBytes,
+} from "./ring.ts";

@@ -1,3 +1,5 @@
+import { KoalaError } from "@koala/interface";
+
 /**
  * One mapped or private `ArrayBuffer` under every element type that generated code uses.
  *
@@ -23,7 +25,12 @@ const littleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 
 /** Makes the views. The buffer's length must be a multiple of 8. */
 export function openMemory(buffer: ArrayBuffer): Memory {
-  if (!littleEndian) throw new Error("Koala's layouts are little-endian, and this machine is not");
+  if (!littleEndian) {
+    throw new KoalaError(
+      "ERR_SHM_BYTE_ORDER",
+      "Koala's layouts are little-endian and this machine is not; it can't run here",
+    );
+  }
   return {
     buffer,
     u8: new Uint8Array(buffer),

@@ -39,6 +39,8 @@ export class PageRuns {
 
   /** First page of a run of so many pages; -1 when there is none. */
   allocate(pages: number): number {
+    // So put, NaN is refused too.
+    if (!(pages >= 1 && pages <= this.pageCount)) return NONE;
     const run = this.find(pages);
     if (run === NONE) return NONE;
     const rest = this.length[run]! - pages;
@@ -48,6 +50,11 @@ export class PageRuns {
     this.inUse[run] = 1;
     this.usedPages += pages;
     return run;
+  }
+
+  /** Whether a run of so many pages could be had. */
+  hasRun(pages: number): boolean {
+    return pages >= 1 && pages <= this.pageCount && this.find(pages) !== NONE;
   }
 
   /** Frees the run that starts at this page and joins it with its free neighbours. */

@@ -26,14 +26,22 @@
 import { assert } from "@koala/interface";
 import type { Memory } from "./memory.ts";
 
+/** Bytes of a slot. */
 export const RING_SLOT_BYTES = 64;
+/** Bytes from the start of a ring to its first slot. */
 export const RING_HEADER_BYTES = 256;
+/** Bytes from the start of a ring to its words. */
+export const RING_TAIL_OFFSET = 0;
+export const RING_HEAD_OFFSET = 64;
+export const RING_SLEEPING_OFFSET = 128;
+export const RING_WAITING_OFFSET = 192;
+
 const WORDS_PER_LINE = 16;
-const TAIL = 0;
-const HEAD = WORDS_PER_LINE;
-const SLEEPING = 2 * WORDS_PER_LINE;
-const WAITING = 3 * WORDS_PER_LINE;
-const SLOTS = RING_HEADER_BYTES / 4;
+const TAIL: number = RING_TAIL_OFFSET / 4;
+const HEAD: number = RING_HEAD_OFFSET / 4;
+const SLEEPING: number = RING_SLEEPING_OFFSET / 4;
+const WAITING: number = RING_WAITING_OFFSET / 4;
+const SLOTS: number = RING_HEADER_BYTES / 4;
 
 /** Bytes of shared memory that a ring with so many slots takes. */
 export function ringBytes(slotCount: number): number {
@@ -65,6 +73,8 @@ export class RingProducer {
     this.tail = Atomics.load(this.words, this.base + TAIL);
     this.published = this.tail;
     this.head = Atomics.load(this.words, this.base + HEAD);
+    const filled = (this.tail - this.head) | 0;
+    if (filled < 0 || filled > slotCount) this.fail();
   }
 
   /** Index (in 32-bit words) of the next free slot, now taken; -1 when the ring is full or corrupt. */
@@ -94,7 +104,10 @@ export class RingProducer {
     return Atomics.exchange(this.words, this.base + SLEEPING, 0) !== 0;
   }
 
-  /** Asks for a wake-up once slots are free; returns false if there are some already. */
+  /**
+   * Asks for a wake-up once slots are free; returns false if there are some already. True for a corrupt
+   * ring, too, where no wake-up will come.
+   */
   waitForSpace(): boolean {
     Atomics.store(this.words, this.base + WAITING, 1);
     if (this.free() === 0) return true;
@@ -103,15 +116,23 @@ export class RingProducer {
   }
 
   private refresh(): boolean {
+    if (this.corrupt) return false;
     const head = Atomics.load(this.words, this.base + HEAD);
     const filled = (this.tail - head) | 0;
-    // The head moves forward only, and never past the tail.
-    if (filled < 0 || filled > ((this.tail - this.head) | 0)) {
-      this.corrupt = true;
+    const unpublished = (this.tail - this.published) | 0;
+    // The head moves forward only, and never past what was published.
+    if (filled < unpublished || filled > ((this.tail - this.head) | 0)) {
+      this.fail();
       return false;
     }
     this.head = head;
     return filled < this.slotCount;
+  }
+
+  /** From now on the ring counts as full, which keeps `reserve` free of a check of its own. */
+  private fail(): void {
+    this.corrupt = true;
+    this.head = (this.tail - this.slotCount) | 0;
   }
 }
 
@@ -177,6 +198,7 @@ export class RingConsumer {
   }
 
   private refresh(): boolean {
+    if (this.corrupt) return false;
     const tail = Atomics.load(this.words, this.base + TAIL);
     const filled = (tail - this.head) | 0;
     if (filled < 0 || filled > this.slotCount) {
