@@ -64,7 +64,7 @@ napi_value transfer(napi_env env, napi_callback_info info, const char *function,
 
 /*
  * (fd, buffers, bufferCount, spans, count), a span being (index of the buffer, offset, length). Asking
- * JavaScript for an array's element costs as much as twenty spans, so each buffer is asked for once.
+ * JavaScript for an array's element costs as much as forty spans, so each buffer is asked for once.
  */
 napi_value transfer_table(napi_env env, napi_callback_info info, const char *function,
                           Transfer call) {
