@@ -80,7 +80,8 @@ export interface Export {
 /** What a link says about a binding. */
 export type LinkBindingState =
   | { readonly state: "pending" }
-  | { readonly state: "bound" }
+  /** `id`: what `Call.calleeTarget` must be. */
+  | { readonly state: "bound"; readonly id: number }
   | { readonly state: "refused"; readonly status: Status; readonly message: string };
 
 /** A link as the router sees it. */

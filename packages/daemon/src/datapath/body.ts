@@ -7,7 +7,7 @@
  * copy. With `trusted`, the bytes lie in memory that only the daemon can write.
  */
 import { padTo8, SEGMENTS_MAX, statusMessageBytesMax, TRACE_BYTES } from "@koala/protocol";
-import { type Memory, openMemory } from "@koala/shm";
+import { type Heap, type Memory, openMemory } from "@koala/shm";
 import type { BlockOwner } from "./call.ts";
 import { copyBytes } from "./copy-bytes.ts";
 
@@ -21,6 +21,9 @@ export class Body {
   /** The owner's name for the block. */
   ownerTag = 0;
   ownerOffset = 0;
+  /** The receive heap that inline part and segments lie in already, one after the other. */
+  placedIn: Heap | null = null;
+  placedTag = 0;
   memory: Memory = nothing;
   /** Of the inline part. */
   offset = 0;
@@ -50,6 +53,7 @@ export class Body {
   clear(): void {
     this.trusted = true;
     this.owner = null;
+    this.placedIn = null;
     this.memory = nothing;
     this.offset = 0;
     this.inlineLength = 0;
@@ -74,7 +78,13 @@ export class Body {
     this.messageLength = encoder.encodeInto(text, this.text.u8).written;
   }
 
-  /** Describes the same bytes as another record. */
+  /** Gives up the block that the message was placed in. */
+  discard(): void {
+    this.placedIn?.free(this.placedTag, this.offset);
+    this.placedIn = null;
+  }
+
+  /** Describes the same bytes as another record, but for a placed block, which has one record only. */
   copyFrom(other: Body): void {
     this.trusted = other.trusted;
     this.owner = other.owner;

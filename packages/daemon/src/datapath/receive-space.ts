@@ -62,7 +62,7 @@ export class ReceiveSpace {
       this.invalidReason = this.options.translator.invalidReason;
       return translated === undefined ? Outcome.INVALID : this.copyIn(translated);
     }
-    const outcome = this.copyIn(body);
+    const outcome = body.placedIn === this.heap ? this.adopt(body) : this.copyIn(body);
     if (outcome !== Outcome.DONE) return outcome;
     const { memory, offset, tag } = this.heap;
     this.invalidReason = checkMessage(codec, memory, offset, body);
@@ -127,6 +127,17 @@ export class ReceiveSpace {
     this.regions.set(id, region);
     this.heap.addRegion(id, region.memory);
     return true;
+  }
+
+  /** The message is in its block already, with room behind it for the rest. */
+  private adopt(body: Body): Outcome {
+    this.heap.tag = body.placedTag;
+    this.heap.offset = body.offset;
+    this.heap.memory = body.memory;
+    this.inlineLength = body.inlineLength;
+    body.copyTail(body.memory, body.offset + body.bodyBytes());
+    body.placedIn = null;
+    return Outcome.DONE;
   }
 
   private copyIn(body: Body): Outcome {

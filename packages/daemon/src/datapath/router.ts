@@ -102,21 +102,31 @@ export class Router {
    * ended with a status; PARK: it waits, the source keeps the message.
    */
   dispatch(call: Call, body: Body): Outcome {
+    const selected = this.select(call);
+    if (selected !== Outcome.DONE || !call.open) return selected;
+    const outcome = call.callee!.begin(call, body);
+    if (outcome === Outcome.PARK) call.parked = Parked.REQUEST;
+    return outcome;
+  }
+
+  /**
+   * Chooses who serves a call and notes it there. DONE: it is chosen, or nobody serves it and the call
+   * has been ended with a status (`open` tells); PARK: it waits until somebody does.
+   */
+  select(call: Call): Outcome {
     const binding = call.binding!;
-    const methodIndex = call.method!.index;
     if (binding.version !== this.version) this.resolve(binding);
     const count = binding.candidates.length;
     if (count === 0) return this.refuse(call, binding);
     binding.turn = binding.turn + 1 < count ? binding.turn + 1 : 0;
     const candidate = binding.candidates[binding.turn]!;
-    const method = candidate.methods[methodIndex];
+    const method = candidate.methods[call.method!.index];
     if (method === undefined) {
-      const { name } = binding.schema.methods[methodIndex]!;
       this.fail(
         call,
         Status.UNIMPLEMENTED,
         Origin.LOCAL_DAEMON,
-        `${binding.schema.typeName}/${name}: ${candidate.party.label} serves "${binding.target}" with a schema that has no such method`,
+        `${binding.schema.typeName}/${call.method!.name}: ${candidate.party.label} serves "${binding.target}" with a schema that has no such method`,
       );
       return Outcome.DONE;
     }
@@ -126,9 +136,7 @@ export class Router {
     call.requestTranscoder = method.request;
     call.replyCodec = method.output;
     call.replyTranscoder = method.reply;
-    const outcome = candidate.party.begin(call, body);
-    if (outcome === Outcome.PARK) call.parked = Parked.REQUEST;
-    return outcome;
+    return Outcome.DONE;
   }
 
   /** Ends a call with a status of the daemon's own; the callee has nothing (more) to do with it. */
@@ -219,10 +227,13 @@ export class Router {
 
   private linkCandidates(binding: Binding): Candidate[] {
     const methods = sameMethods(binding.schema.methods);
-    return this.links
-      .filter((link) => link.offers(binding.target, binding.schema.typeName) === "service")
-      .filter((link) => link.bindingState(binding).state === "bound")
-      .map((link) => ({ party: link, target: binding.id, methods }));
+    const candidates: Candidate[] = [];
+    for (const link of this.links) {
+      if (link.offers(binding.target, binding.schema.typeName) !== "service") continue;
+      const state = link.bindingState(binding);
+      if (state.state === "bound") candidates.push({ party: link, target: state.id, methods });
+    }
+    return candidates;
   }
 
   private refuse(call: Call, binding: Binding): Outcome {
@@ -243,7 +254,6 @@ export class Router {
     const { target, schema } = binding;
     const service = schema.typeName;
     const named = this.exports.filter((entry) => entry.name === target);
-    const same = named.filter((entry) => entry.schema.typeName === service);
     const offers = binding.mayLeave ? this.links.map((link) => link.offers(target, service)) : [];
     for (const link of binding.mayLeave ? this.links : []) {
       if (link.offers(target, service) !== "service") continue;
@@ -254,12 +264,9 @@ export class Router {
         return { status: state.status, message: `${link.label}: ${state.message}`, pending: false };
       }
     }
-    for (const entry of same) {
-      const conflict = this.schemas.compare(schema, entry.schema);
-      if (conflict instanceof KoalaError) {
-        const message = `${entry.party.label}: ${conflict.message}`;
-        return { status: Status.FAILED_PRECONDITION, message, pending: false };
-      }
+    const conflict = this.conflictOf(binding);
+    if (conflict !== undefined) {
+      return { status: Status.FAILED_PRECONDITION, message: conflict.message, pending: false };
     }
     if (binding.mayLeave && this.situation.firstAttempts() > 0) {
       return { status: Status.UNAVAILABLE, message: "", pending: true };
@@ -269,6 +276,19 @@ export class Router {
       return { status: Status.UNIMPLEMENTED, message, pending: false };
     }
     return { status: Status.UNAVAILABLE, message: this.unavailable(target), pending: false };
+  }
+
+  /** The conflict, if everybody here who serves the binding's service has a schema that conflicts. */
+  conflictOf(binding: Binding): KoalaError | undefined {
+    let found: KoalaError | undefined;
+    for (const entry of this.exports) {
+      if (entry.name !== binding.target) continue;
+      if (entry.schema.typeName !== binding.schema.typeName) continue;
+      const comparison = this.schemas.compare(binding.schema, entry.schema);
+      if (!(comparison instanceof KoalaError)) return undefined;
+      found ??= new KoalaError(comparison.code, `${entry.party.label}: ${comparison.message}`);
+    }
+    return found;
   }
 
   private unavailable(target: string): string {

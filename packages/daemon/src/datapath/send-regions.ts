@@ -47,6 +47,10 @@ export class SendRegions {
     return this.regions.filter((region) => region !== undefined).length;
   }
 
+  get(id: number): SendRegion | undefined {
+    return this.regions[id];
+  }
+
   add(id: number, region: SendRegion): void {
     this.regions[id] = region;
     this.bytes += region.memory.buffer.byteLength;

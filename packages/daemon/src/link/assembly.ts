@@ -1,0 +1,43 @@
+/** A large message that is coming in, chunk by chunk, straight to the place where it will stay. */
+import type { Body } from "../datapath/body.ts";
+import type { Call } from "../datapath/call.ts";
+
+export interface Assembly {
+  readonly call: Call;
+  readonly callId: number;
+  readonly stream: number;
+  /** A reply of the callee over there; else a request of the caller over there. */
+  readonly isReply: boolean;
+  /** Where it goes. Its tail lies in private memory. */
+  readonly body: Body;
+  readonly total: number;
+  received: number;
+  /** Bytes of frames for which no credit has been returned. */
+  cost: number;
+  /** The app heap is not involved: it will be copied from private memory once it is complete. */
+  readonly isPrivate: boolean;
+  /** Nobody wants it any more; what still comes is dropped. */
+  dropped: boolean;
+}
+
+/** The open assemblies of a link, by stream and direction. */
+export class Assemblies {
+  private readonly requests = new Map<number, Assembly>();
+  private readonly replies = new Map<number, Assembly>();
+
+  get(stream: number, isReply: boolean): Assembly | undefined {
+    return (isReply ? this.replies : this.requests).get(stream);
+  }
+
+  add(assembly: Assembly): void {
+    (assembly.isReply ? this.replies : this.requests).set(assembly.stream, assembly);
+  }
+
+  remove(assembly: Assembly): void {
+    (assembly.isReply ? this.replies : this.requests).delete(assembly.stream);
+  }
+
+  all(): Assembly[] {
+    return [...this.requests.values(), ...this.replies.values()];
+  }
+}

@@ -1,0 +1,349 @@
+/**
+ * The calls of one link, both directions: turns REQUEST, RESPONSE, CHUNK and CANCEL frames into calls of
+ * the router, and the router's calls into frames.
+ */
+import { Origin, originFrom, Status, statusFrom } from "@koala/interface";
+import {
+  F_BINDING,
+  F_KIND,
+  F_STREAM,
+  F_TIMEOUT,
+  F_VALUE,
+  FrameFlag,
+  padTo8,
+} from "@koala/protocol";
+import { openMemory } from "@koala/shm";
+import { AppEndpoint } from "../datapath/app-endpoint.ts";
+import type { Binding } from "../datapath/binding.ts";
+import { Body } from "../datapath/body.ts";
+import { type Call, type CopyOwner, Outcome, Parked, type Party } from "../datapath/call.ts";
+import type { Router } from "../datapath/router.ts";
+import { Assemblies, type Assembly } from "./assembly.ts";
+import { readMessageFrame } from "./frame-reader.ts";
+import type { LinkInput } from "./link-input.ts";
+import type { MessageWriter } from "./message-writer.ts";
+
+/** Open streams that a peer may have on one link. */
+const streamsMax = 65536;
+
+export interface LinkCallsOptions {
+  party: Party;
+  router: Router;
+  input: LinkInput;
+  writer: MessageWriter;
+  bindingOf: (id: number) => Binding | undefined;
+  messageBytesMax: number;
+  metadataBytesMax: number;
+  /** Bytes of parked messages of this link, all together. */
+  parkedBytesMax: number;
+  streamWindow: number;
+  /** Bytes of frames have been received for good: credit may be returned. */
+  owe: (bytes: number) => void;
+  /** Lets the far side send more body bytes of a stream's message. */
+  grant: (stream: number, isReply: boolean, bytes: number) => void;
+}
+
+export class LinkCalls implements CopyOwner {
+  /** Calls of the far side, by the stream it gave them. */
+  readonly streams: Map<number, Call> = new Map();
+  parkedBytes = 0;
+  private readonly options: LinkCallsOptions;
+  private readonly assemblies = new Assemblies();
+  private readonly body = new Body();
+  /** The one whose chunk is coming in right now. */
+  private current: Assembly | null = null;
+
+  constructor(options: LinkCallsOptions) {
+    this.options = options;
+  }
+
+  /** A REQUEST frame. Returns what is wrong with it, "" if nothing. */
+  takeRequest(at: number, length: number): string {
+    const { router, party, input, bindingOf } = this.options;
+    const { body } = this;
+    const words = input.memory.i32;
+    const w = at >> 2;
+    const wrong = readMessageFrame(input.memory, at, false, this.options.metadataBytesMax, body);
+    if (wrong !== "") return wrong;
+    const stream = words[w + F_STREAM]!;
+    const binding = bindingOf(words[w + F_BINDING]!);
+    const method = binding?.schema.methods[words[w + F_KIND]! >>> 16];
+    if (binding === undefined || method === undefined) {
+      return `a request for binding ${words[w + F_BINDING]}, method ${words[w + F_KIND]! >>> 16}: no such thing`;
+    }
+    if (body.inlineLength === 0) return "a request without a message";
+    if (this.streams.has(stream)) return `a request for stream ${stream}, which is open`;
+    if (this.streams.size >= streamsMax) return `more than ${streamsMax} open streams`;
+    const call = router.calls.openCall();
+    if (call === undefined) return "more calls than this daemon can hold";
+    call.caller = party;
+    call.callerId = stream;
+    call.binding = binding;
+    call.method = method;
+    this.streams.set(stream, call);
+    router.setDeadline(call, words[w + F_TIMEOUT]! >>> 0);
+    if (body.bodyBytes() > this.options.messageBytesMax) {
+      const text = `a message of ${body.bodyBytes()} bytes is larger than ${this.options.messageBytesMax}; raise message in [limits] of koala.toml on the server's host`;
+      router.fail(call, Status.RESOURCE_EXHAUSTED, Origin.REMOTE_DAEMON, text);
+      this.options.owe(length);
+      return "";
+    }
+    if (isComplete(at, length, body)) return this.passRequest(call, body, length);
+    this.options.owe(length);
+    this.assembleRequest(call, stream);
+    return "";
+  }
+
+  /** A RESPONSE frame. */
+  takeResponse(at: number, length: number): string {
+    const { router, party, input } = this.options;
+    const { body } = this;
+    const words = input.memory.i32;
+    const w = at >> 2;
+    const wrong = readMessageFrame(input.memory, at, true, this.options.metadataBytesMax, body);
+    if (wrong !== "") return wrong;
+    const call = router.calls.get(words[w + F_STREAM]! >>> 0);
+    if (call === undefined || call.callee !== party || call.parked !== Parked.NO) {
+      // It was cancelled, or its deadline has passed, while the reply was on its way.
+      this.options.owe(length);
+      return "";
+    }
+    const value = words[w + F_KIND]! >>> 16;
+    call.status = statusFrom(value & 0xff);
+    call.origin = originFrom(value >>> 8);
+    if (call.status === Status.OK && body.inlineLength === 0) return "a reply without a message";
+    if (this.options.writer.largeCount > 0) this.options.writer.stop(call.id | 0, false);
+    if (body.bodyBytes() > this.options.messageBytesMax) {
+      const text = `a reply of ${body.bodyBytes()} bytes is larger than ${this.options.messageBytesMax}; raise message in [limits] of koala.toml`;
+      router.fail(call, Status.RESOURCE_EXHAUSTED, Origin.LOCAL_DAEMON, text);
+      this.options.owe(length);
+      return "";
+    }
+    if (isComplete(at, length, body)) return this.passReply(call, body, length);
+    this.options.owe(length);
+    this.assembleReply(call);
+    return "";
+  }
+
+  /** A CHUNK frame, of which at least the header is there. */
+  takeChunk(at: number, length: number): string {
+    const { input } = this.options;
+    const words = input.memory.i32;
+    const w = at >> 2;
+    const isReply = (words[w + F_KIND]! & (FrameFlag.FROM_CALLEE << 8)) !== 0;
+    const bytes = length - 16;
+    const assembly = this.assemblies.get(words[w + F_STREAM]!, isReply);
+    if (assembly === undefined) {
+      input.divert(null, 0, () => this.options.owe(length));
+      return "";
+    }
+    if (words[w + F_VALUE] !== assembly.received || assembly.received + bytes > assembly.total) {
+      return `a chunk of ${bytes} bytes at ${words[w + F_VALUE]} of stream ${assembly.stream}, which has ${assembly.received} of ${assembly.total}`;
+    }
+    const { body } = assembly;
+    const offset = body.offset + assembly.received;
+    assembly.received += bytes;
+    if (assembly.isPrivate) assembly.cost += length;
+    this.current = assembly;
+    input.divert(body.memory, offset, () => this.chunkTaken(assembly, length));
+    return "";
+  }
+
+  /** A CANCEL frame. */
+  takeCancel(stream: number, reason: Status): void {
+    if (this.options.writer.largeCount > 0) this.options.writer.stop(stream, true);
+    const call = this.streams.get(stream);
+    if (call === undefined) return;
+    this.forget(call);
+    this.options.router.abandon(call, reason);
+  }
+
+  /** The caller of a stream over there has got its reply, or needs none. */
+  forget(call: Call): void {
+    this.streams.delete(call.callerId);
+    this.dropAssembly(call.callerId, false);
+  }
+
+  /** Nobody waits for the reply to a call that was made over this link. */
+  dropAssembly(stream: number, isReply: boolean): void {
+    const assembly = this.assemblies.get(stream, isReply);
+    if (assembly === undefined) return;
+    // Chunks of it that still come belong to no assembly, and are dropped.
+    this.assemblies.remove(assembly);
+    assembly.dropped = true;
+    if (this.current === assembly) this.options.input.dropTarget();
+    assembly.body.discard();
+    this.options.owe(assembly.cost);
+    assembly.cost = 0;
+  }
+
+  /** Offers a parked message again; see `Party.retry`. */
+  retry(call: Call): boolean {
+    const { router } = this.options;
+    const { copy } = call;
+    if (copy === null) {
+      // Its message is still coming in; it can go elsewhere unless it was meant for that app's heap.
+      if (this.assemblies.get(call.callerId, false)?.isPrivate === true) return false;
+      const text = "the server went away while the request was on its way";
+      router.fail(call, Status.UNAVAILABLE, Origin.REMOTE_APP, text);
+      return true;
+    }
+    if (call.parked === Parked.REQUEST) {
+      const outcome =
+        call.callee === null ? router.dispatch(call, copy) : call.callee.begin(call, copy);
+      if (outcome === Outcome.PARK) return false;
+      if (call.open) {
+        call.parked = Parked.NO;
+        this.dropCopy(call);
+      }
+      return true;
+    }
+    const outcome =
+      call.caller === null
+        ? Outcome.DONE
+        : call.caller.finish(call, call.status, call.origin, copy);
+    if (outcome === Outcome.PARK) return false;
+    router.end(call);
+    return true;
+  }
+
+  dropCopy(call: Call): void {
+    this.parkedBytes -= call.copyBytes;
+    this.options.owe(call.copyBytes);
+    call.copy?.discard();
+    call.copy = null;
+    call.copyOwner = null;
+    call.copyBytes = 0;
+  }
+
+  /** The link is down: nothing that is being received will be complete. */
+  close(): void {
+    for (const assembly of this.assemblies.all()) {
+      assembly.body.discard();
+      this.assemblies.remove(assembly);
+    }
+  }
+
+  private passRequest(call: Call, body: Body, cost: number): string {
+    const { router } = this.options;
+    const outcome =
+      call.callee === null ? router.dispatch(call, body) : call.callee.begin(call, body);
+    if (outcome === Outcome.INVALID) return call.callee?.invalidReason ?? "a malformed message";
+    if (outcome === Outcome.PARK) this.keep(call, Parked.REQUEST, body, cost);
+    else this.options.owe(cost);
+    return "";
+  }
+
+  private passReply(call: Call, body: Body, cost: number): string {
+    const { router } = this.options;
+    const { caller } = call;
+    const outcome =
+      caller === null ? Outcome.DONE : caller.finish(call, call.status, call.origin, body);
+    if (outcome === Outcome.INVALID) return caller?.invalidReason ?? "a malformed message";
+    if (outcome === Outcome.PARK) {
+      this.keep(call, Parked.REPLY, body, cost);
+      return "";
+    }
+    this.options.owe(cost);
+    router.end(call);
+    return "";
+  }
+
+  /** Keeps a message that found no room, unless this link's messages wait for too much already. */
+  private keep(call: Call, parked: Parked, body: Body, cost: number): void {
+    const { router, parkedBytesMax } = this.options;
+    if (this.parkedBytes + cost > parkedBytesMax) {
+      this.options.owe(cost);
+      body.discard();
+      const text = "the receiving app does not keep up: its heap or its ring is full";
+      router.fail(call, Status.RESOURCE_EXHAUSTED, Origin.REMOTE_DAEMON, text);
+      return;
+    }
+    call.parked = parked;
+    call.copy = body === this.body ? body.privateCopy() : body;
+    call.copyOwner = this;
+    call.copyBytes = cost;
+    this.parkedBytes += cost;
+  }
+
+  private assembleRequest(call: Call, stream: number): void {
+    const { router } = this.options;
+    const selected = router.select(call);
+    if (!call.open) return;
+    const { callee } = call;
+    // While its message comes in, the callee knows nothing of the call.
+    call.parked = Parked.REQUEST;
+    const direct =
+      selected === Outcome.DONE && callee instanceof AppEndpoint && call.requestTranscoder === null;
+    this.assemble(call, stream, false, direct ? callee : null);
+  }
+
+  private assembleReply(call: Call): void {
+    const { caller } = call;
+    const direct = caller instanceof AppEndpoint && call.replyTranscoder === null;
+    this.assemble(call, call.id | 0, true, direct ? caller : null);
+  }
+
+  private assemble(call: Call, stream: number, isReply: boolean, app: AppEndpoint | null): void {
+    const { body: frame } = this;
+    const total = frame.bodyBytes();
+    const body = new Body();
+    body.copyFrom(frame);
+    const tail = openMemory(new ArrayBuffer(Math.max(8, frame.tailBytes())));
+    frame.copyTail(tail, 0);
+    const placed = app?.receive.reserve(total + frame.tailBytes()) === true;
+    if (placed) {
+      const { heap } = app!.receive;
+      body.place(heap.memory, heap.offset);
+      body.placedIn = heap;
+      body.placedTag = heap.tag;
+    } else {
+      body.place(openMemory(new ArrayBuffer(padTo8(total))), 0);
+    }
+    body.placeTail(tail, 0);
+    const assembly: Assembly = {
+      call,
+      callId: call.id,
+      stream,
+      isReply,
+      body,
+      total,
+      received: 0,
+      cost: 0,
+      isPrivate: !placed,
+      dropped: false,
+    };
+    this.assemblies.add(assembly);
+    this.grantRest(assembly);
+  }
+
+  /** The message has its place: what exceeds the window that the sender had from the start may come. */
+  private grantRest(assembly: Assembly): void {
+    const { streamWindow, grant } = this.options;
+    if (assembly.total <= streamWindow || assembly.received > 0) return;
+    grant(assembly.stream, assembly.isReply, assembly.total - streamWindow);
+  }
+
+  private chunkTaken(assembly: Assembly, length: number): void {
+    this.current = null;
+    if (!assembly.isPrivate) this.options.owe(length);
+    if (assembly.dropped || assembly.received < assembly.total) return;
+    this.assemblies.remove(assembly);
+    const { call, body, cost } = assembly;
+    if (!call.open || call.id !== assembly.callId) {
+      body.discard();
+      this.options.owe(cost);
+      return;
+    }
+    if (!assembly.isReply) call.parked = Parked.NO;
+    const wrong = assembly.isReply
+      ? this.passReply(call, body, cost)
+      : this.passRequest(call, body, cost);
+    if (wrong !== "") this.options.input.malformed = wrong;
+  }
+}
+
+/** Whether the frame carries the whole message; else it follows in chunks. */
+function isComplete(at: number, length: number, body: Body): boolean {
+  return body.offset + body.bodyBytes() === at + length || body.bodyBytes() === 0;
+}

@@ -1,0 +1,631 @@
+/**
+ * The adapter engine of one link to another daemon (or to another runtime of this one): the handshake,
+ * the services of the far side, and the calls in both directions.
+ *
+ * The far side is another daemon, which is trusted more than an app but not blindly: a frame that makes
+ * no sense closes the link with a reason.
+ */
+import {
+  type Connection,
+  type Engine,
+  type Origin,
+  Origin as Origins,
+  Status,
+  statusFrom,
+} from "@koala/interface";
+import { errnoName } from "@koala/native";
+import {
+  coldFrameBytesMax,
+  F_KIND,
+  F_LENGTH,
+  F_STREAM,
+  F_VALUE,
+  FrameFlag,
+  FrameType,
+  frameTypeName,
+  type Goaway,
+  type Hello,
+  LINK_MAGIC,
+  LINK_VERSION,
+  padTo8,
+  type ServiceOffer,
+  SHORT_HEADER_BYTES,
+} from "@koala/protocol";
+import {
+  bindSchema,
+  goawaySchema,
+  helloSchema,
+  refusedSchema,
+  servicesSchema,
+} from "@koala/protocol/schemas";
+import { type Runtime, Timer } from "@koala/runtime";
+import type { Binding, LinkBindingState, RouteLink } from "../datapath/binding.ts";
+import { Body } from "../datapath/body.ts";
+import { type BlockOwner, type Call, Outcome } from "../datapath/call.ts";
+import { ParkQueue } from "../datapath/park-queue.ts";
+import type { Router } from "../datapath/router.ts";
+import type { SchemaStore } from "../datapath/schema-store.ts";
+import type { Translator } from "../datapath/translator.ts";
+import { type ColdSender, LinkBindings } from "./link-bindings.ts";
+import { LinkCalls } from "./link-calls.ts";
+import { LinkInput } from "./link-input.ts";
+import { LinkOutput } from "./link-output.ts";
+import { type FrameHead, MessageWriter } from "./message-writer.ts";
+
+export interface LinkLimits {
+  messageBytes: number;
+  metadataBytes: number;
+  schemaBytes: number;
+  linkWindow: number;
+  streamWindow: number;
+  /** Largest frame this side takes, header and head included. */
+  frameBytes: number;
+  keepaliveMs: number;
+}
+
+export interface LinkOptions {
+  connection: Connection;
+  runtime: Runtime;
+  router: Router;
+  schemas: SchemaStore;
+  translator: Translator;
+  limits: LinkLimits;
+  /** Name and instance of this daemon. */
+  self: { name: string; instance: string };
+  /** What this daemon offers now. */
+  offers: () => ServiceOffer[];
+  /** Calls that came over this link may leave this runtime again. */
+  mayLeave: boolean;
+  /** The link is up: HELLO came. */
+  onUp: (link: Link) => void;
+  /** The link has ended, and why; the connection is to be closed. Called once. */
+  onDown: (link: Link, reason: string) => void;
+}
+
+export class Link implements Engine, RouteLink, ColdSender {
+  readonly name: string;
+  readonly connection: Connection;
+  label: string;
+  invalidReason = "";
+  /** What the far side said of itself; null until its HELLO. */
+  peer: Hello | null = null;
+  draining = false;
+  bytesIn = 0;
+  bytesOut = 0;
+  framesIn = 0;
+  readonly calls: LinkCalls;
+  readonly bindings: LinkBindings;
+  private readonly options: LinkOptions;
+  private readonly input = new LinkInput();
+  private readonly output = new LinkOutput();
+  private readonly writer: MessageWriter;
+  private readonly parked: ParkQueue;
+  private readonly text = new Body();
+  private readonly head: FrameHead = {
+    type: 0,
+    value16: 0,
+    stream: 0,
+    fromCallee: false,
+    binding: 0,
+    timeoutMs: 0,
+  };
+  private offered: ServiceOffer[] = [];
+  private readonly late: Uint8Array[] = [];
+  private readonly lateReplies: { stream: number; value16: number; message: string }[] = [];
+  private owed = 0;
+  private readable = true;
+  private ending = false;
+  private readonly keepalive: Timer;
+  private quietIntervals = 0;
+  private down = false;
+
+  constructor(options: LinkOptions) {
+    this.options = options;
+    this.connection = options.connection;
+    this.label = options.connection.remote;
+    this.name = `link ${this.label}`;
+    const { router, limits } = options;
+    this.parked = new ParkQueue(router);
+    this.writer = new MessageWriter(this.output, (stream, isReply, owner, tag, offset) =>
+      this.blockSent(stream, isReply, owner, tag, offset),
+    );
+    this.bindings = new LinkBindings({
+      link: this,
+      sender: this,
+      router,
+      schemas: options.schemas,
+      schemaBytesMax: limits.schemaBytes,
+      mayLeave: options.mayLeave,
+    });
+    this.calls = new LinkCalls({
+      party: this,
+      router,
+      input: this.input,
+      writer: this.writer,
+      bindingOf: (id) => this.bindings.theirBinding(id),
+      messageBytesMax: limits.messageBytes,
+      metadataBytesMax: limits.metadataBytes,
+      parkedBytesMax: limits.linkWindow / 2,
+      streamWindow: limits.streamWindow,
+      owe: (bytes) => this.owe(bytes),
+      grant: (stream, isReply, bytes) =>
+        this.sendShort(FrameType.CREDIT, stream, bytes, 0, isReply ? 0 : FrameFlag.FROM_CALLEE),
+    });
+    this.keepalive = new Timer(() => this.checkAlive());
+    options.runtime.timers.set(this.keepalive, options.runtime.nowMs + limits.keepaliveMs);
+    this.sendHello();
+  }
+
+  /** Calls that wait for room in the output or for credit. */
+  get parkedCount(): number {
+    return this.parked.length;
+  }
+
+  /** The connection's descriptor is ready; `ended`: the far side has closed, or there is an error. */
+  onReady(readable: boolean, ended: boolean): void {
+    if (readable || ended) this.readable = true;
+    if (ended) this.ending = true;
+    this.options.runtime.markDirty(this);
+    if (this.readable) this.options.runtime.activate(this);
+  }
+
+  // ── Engine ────────────────────────────────────────────────────────────────────────────────────────
+
+  poll(budget: number): number {
+    let done = 0;
+    while (done < budget && !this.down) {
+      const at = this.input.next();
+      if (at >= 0) {
+        done++;
+        this.framesIn++;
+        this.takeFrame(at);
+        continue;
+      }
+      if (this.input.malformed !== "") {
+        this.close(`it sent ${this.input.malformed}`);
+        break;
+      }
+      if (!this.readable) break;
+      const bytes = this.input.receive(this.connection);
+      if (bytes < 0) {
+        this.close(`the connection is gone (${errnoName(bytes)})`);
+        break;
+      }
+      this.bytesIn += bytes;
+      if (bytes > 0) this.quietIntervals = 0;
+      if (bytes === 0 || (this.input.drained && !this.ending)) this.readable = false;
+    }
+    return done;
+  }
+
+  flush(): void {
+    if (this.down) return;
+    if (this.writer.largeCount > 0) this.writer.pump();
+    this.returnCredit();
+    const before = this.output.queuedBytes;
+    if (before > 0 && !this.send(before)) return;
+    if (this.output.queuedBytes === 0 && this.hasMore()) this.sendMore();
+  }
+
+  sleep(): boolean {
+    return this.down || !this.readable;
+  }
+
+  hasWork(): boolean {
+    return this.readable;
+  }
+
+  // ── RouteLink ─────────────────────────────────────────────────────────────────────────────────────
+
+  offers(target: string, service: string): "no" | "name" | "service" {
+    if (this.draining) return "no";
+    let named = false;
+    for (const offer of this.offered) {
+      if (offer.name !== target) continue;
+      if (offer.service === service) return "service";
+      named = true;
+    }
+    return named ? "name" : "no";
+  }
+
+  bindingState(binding: Binding): LinkBindingState {
+    return this.bindings.stateOf(binding);
+  }
+
+  names(): string[] {
+    return [...new Set(this.offered.map((offer) => offer.name))];
+  }
+
+  /** What the far side offers, for status. */
+  services(): readonly ServiceOffer[] {
+    return this.offered;
+  }
+
+  /** This daemon's services have changed: the far side is told. */
+  announce(): void {
+    this.sendJson(FrameType.SERVICES, 0, { services: this.options.offers() });
+  }
+
+  // ── Party ─────────────────────────────────────────────────────────────────────────────────────────
+
+  begin(call: Call, body: Body): Outcome {
+    const { head } = this;
+    head.type = FrameType.REQUEST;
+    head.value16 = call.calleeMethod;
+    head.stream = call.id | 0;
+    head.fromCallee = false;
+    head.binding = call.calleeTarget;
+    head.timeoutMs = this.options.router.timeLeftMs(call);
+    const outcome = this.write(call, body, call.method!.input);
+    if (outcome === Outcome.HELD) call.holdsRequest = true;
+    return outcome === Outcome.HELD ? Outcome.DONE : outcome;
+  }
+
+  cancel(call: Call, reason: Status): void {
+    this.writer.stop(call.id | 0, false);
+    this.calls.dropAssembly(call.id | 0, true);
+    this.sendShort(FrameType.CANCEL, call.id | 0, 0, reason, 0);
+    this.options.router.end(call);
+  }
+
+  finish(call: Call, status: Status, origin: Origin, body: Body): Outcome {
+    const { head } = this;
+    let codec = call.replyCodec!;
+    let reply = body;
+    if (call.replyTranscoder !== null && body.inlineLength > 0) {
+      const { translator } = this.options;
+      const translated = translator.translate(body, codec, call.replyTranscoder);
+      if (translated === undefined) {
+        this.invalidReason = translator.invalidReason;
+        return Outcome.INVALID;
+      }
+      reply = translated;
+      codec = call.method!.output;
+    }
+    head.type = FrameType.RESPONSE;
+    head.value16 = status | (origin << 8);
+    head.stream = call.callerId;
+    head.fromCallee = true;
+    const outcome = this.write(call, reply, codec);
+    if (outcome === Outcome.DONE || outcome === Outcome.HELD) this.calls.forget(call);
+    return outcome;
+  }
+
+  finishWith(call: Call, status: Status, origin: Origin, message: string): void {
+    this.calls.forget(call);
+    // Seen from the caller over there, this daemon is the remote one.
+    const seen = origin === Origins.LOCAL_DAEMON ? Origins.REMOTE_DAEMON : origin;
+    const value16 = status | (seen << 8);
+    if (!this.sendStatus(call.callerId, value16, message)) {
+      this.lateReplies.push({ stream: call.callerId, value16, message });
+    }
+  }
+
+  retry(call: Call): boolean {
+    return this.calls.retry(call);
+  }
+
+  // ── ColdSender ────────────────────────────────────────────────────────────────────────────────────
+
+  sendJson(type: FrameType, stream: number, value: unknown): void {
+    this.sendBytes(type, stream, 0, Buffer.from(JSON.stringify(value)));
+  }
+
+  sendBytes(type: FrameType, stream: number, value: number, bytes: Uint8Array): void {
+    const length = SHORT_HEADER_BYTES + padTo8(bytes.length);
+    // JSON is padded with spaces, which it does not mind.
+    const frame = new Uint8Array(length).fill(type === FrameType.SCHEMA ? 0 : 0x20);
+    const words = new Int32Array(frame.buffer, 0, SHORT_HEADER_BYTES / 4);
+    words[F_LENGTH] = length;
+    words[F_KIND] = type;
+    words[F_STREAM] = stream;
+    words[F_VALUE] = value;
+    frame.set(bytes, SHORT_HEADER_BYTES);
+    this.sendFrame(frame);
+  }
+
+  /** Asks the far side for no new calls. */
+  sendGoaway(code: string, reason: string): void {
+    const goaway: Goaway = { code, reason: reason.slice(0, 1000) };
+    this.sendJson(FrameType.GOAWAY, 0, goaway);
+  }
+
+  /** Ends the link and every call on it. */
+  close(reason: string): void {
+    if (this.down) return;
+    this.down = true;
+    const { runtime, router } = this.options;
+    runtime.timers.clear(this.keepalive);
+    runtime.remove(this);
+    router.removeLink(this);
+    router.partyGone(this, Status.UNAVAILABLE, Origins.LINK, `${this.label}: ${reason}`);
+    this.writer.abandon();
+    this.output.abandon();
+    this.calls.close();
+    this.bindings.close();
+    this.options.onDown(this, reason);
+  }
+
+  // ── frames in ─────────────────────────────────────────────────────────────────────────────────────
+
+  private takeFrame(at: number): void {
+    const { input } = this;
+    const length = input.frameLength;
+    const words = input.memory.i32;
+    const type = words[(at >> 2) + F_KIND]! & 0xff;
+    if (this.peer === null && type !== FrameType.HELLO) {
+      this.close(`it sent a ${frameTypeName(type)} frame before HELLO; is it a Koala daemon?`);
+      return;
+    }
+    let wrong = "";
+    if (type === FrameType.CHUNK) {
+      wrong = this.calls.takeChunk(at, length); // consumes by itself
+    } else {
+      if (type === FrameType.REQUEST) wrong = this.calls.takeRequest(at, length);
+      else if (type === FrameType.RESPONSE) wrong = this.calls.takeResponse(at, length);
+      else wrong = this.takeOther(type, at, length);
+      input.consume();
+    }
+    if (wrong !== "" && !this.down) this.close(`it sent ${wrong}`);
+  }
+
+  private takeOther(type: number, at: number, length: number): string {
+    const words = this.input.memory.i32;
+    const w = at >> 2;
+    const stream = words[w + F_STREAM]!;
+    const value = words[w + F_VALUE]!;
+    switch (type) {
+      case FrameType.CANCEL:
+        this.calls.takeCancel(stream, statusFrom((words[w + F_KIND]! >>> 16) & 0xff));
+        return "";
+      case FrameType.CREDIT:
+        return this.takeCredit(stream, value, words[w + F_KIND]!);
+      case FrameType.PING:
+        this.sendShort(FrameType.PONG, stream, value, 0, 0);
+        return "";
+      case FrameType.PONG:
+        return "";
+      case FrameType.BOUND:
+        return this.bindings.onAnswer(stream, null);
+      case FrameType.NEED_SCHEMA:
+        return this.bindings.onNeedSchema(stream);
+      case FrameType.SCHEMA:
+        return this.bindings.onSchema(
+          stream,
+          value,
+          this.input.memory.u8.subarray(at, at + length),
+        );
+      default:
+        return this.takeJson(type, at, length, stream);
+    }
+  }
+
+  private takeJson(type: number, at: number, length: number, stream: number): string {
+    if (length > coldFrameBytesMax) return `a ${frameTypeName(type)} frame of ${length} bytes`;
+    let json: unknown;
+    try {
+      json = JSON.parse(
+        this.input.memory.node.toString("utf8", at + SHORT_HEADER_BYTES, at + length),
+      );
+    } catch {
+      return `a ${frameTypeName(type)} frame that is not JSON`;
+    }
+    switch (type) {
+      case FrameType.HELLO:
+        return this.takeHello(json);
+      case FrameType.SERVICES: {
+        const services = servicesSchema.safeParse(json);
+        if (!services.success) return `SERVICES that are malformed: ${services.error.message}`;
+        this.offered = services.data.services;
+        this.bindings.forgetRefusals();
+        this.options.router.routesChanged();
+        return "";
+      }
+      case FrameType.BIND: {
+        const bind = bindSchema.safeParse(json);
+        return bind.success ? this.bindings.onBind(stream, bind.data) : "a malformed BIND";
+      }
+      case FrameType.REFUSED: {
+        const refused = refusedSchema.safeParse(json);
+        return refused.success
+          ? this.bindings.onAnswer(stream, refused.data)
+          : "a malformed REFUSED";
+      }
+      case FrameType.GOAWAY: {
+        const goaway = goawaySchema.safeParse(json);
+        if (!goaway.success) return "a malformed GOAWAY";
+        this.draining = true;
+        this.options.router.routesChanged();
+        return "";
+      }
+      default:
+        return `a frame of ${frameTypeName(type)}, which this version does not know`;
+    }
+  }
+
+  private takeHello(json: unknown): string {
+    const hello = helloSchema.safeParse(json);
+    if (!hello.success) return `a malformed HELLO: ${hello.error.issues[0]?.message ?? ""}`;
+    if (this.peer !== null) return "a second HELLO";
+    const peer = hello.data;
+    if (peer.magic !== LINK_MAGIC || peer.version !== LINK_VERSION) {
+      return `HELLO of version ${peer.version}; this daemon speaks version ${LINK_VERSION}: update the older one`;
+    }
+    this.peer = peer;
+    this.label = `${peer.name} (${this.connection.remote})`;
+    this.offered = peer.services;
+    this.writer.credit = peer.linkWindow;
+    this.writer.streamWindow = peer.streamWindow;
+    this.writer.frameBytes = Math.min(peer.frameBytes, this.options.limits.frameBytes);
+    this.options.onUp(this);
+    if (!this.down) this.options.router.addLink(this);
+    return "";
+  }
+
+  private takeCredit(stream: number, bytes: number, kind: number): string {
+    if (bytes <= 0) return `a credit of ${bytes} bytes`;
+    if (stream !== 0 || (kind & (FrameFlag.FROM_CALLEE << 8)) !== 0 || kind >>> 16 !== 0) {
+      // A grant for a request comes from its callee, one for a reply from its caller.
+      this.writer.allow(stream, (kind & (FrameFlag.FROM_CALLEE << 8)) === 0, bytes);
+    } else {
+      this.writer.credit += bytes;
+    }
+    if (this.parked.length > 0) this.parked.drain();
+    this.options.runtime.markDirty(this);
+    return "";
+  }
+
+  // ── frames out ────────────────────────────────────────────────────────────────────────────────────
+
+  private write(call: Call, body: Body, codec: Parameters<MessageWriter["write"]>[2]): Outcome {
+    const outcome = this.writer.write(this.head, body, codec);
+    if (outcome === Outcome.PARK) this.parked.push(call);
+    else if (outcome === Outcome.INVALID) this.invalidReason = this.writer.invalidReason;
+    this.options.runtime.markDirty(this);
+    return outcome;
+  }
+
+  private blockSent(
+    stream: number,
+    isReply: boolean,
+    owner: BlockOwner,
+    tag: number,
+    offset: number,
+  ): void {
+    if (isReply) {
+      owner.releaseBlock(tag, offset);
+      return;
+    }
+    const call = this.options.router.calls.get(stream >>> 0);
+    if (call === undefined) owner.releaseBlock(tag, offset);
+    else call.holdsRequest = false;
+  }
+
+  private sendStatus(stream: number, value16: number, message: string): boolean {
+    const { head } = this;
+    head.type = FrameType.RESPONSE;
+    head.value16 = value16;
+    head.stream = stream;
+    head.fromCallee = true;
+    this.text.setText(message);
+    // A bare status has no message, so no codec looks at it.
+    const outcome = this.writer.write(head, this.text, noCodec);
+    this.options.runtime.markDirty(this);
+    return outcome !== Outcome.PARK;
+  }
+
+  private sendHello(): void {
+    const { limits, self, offers } = this.options;
+    const hello: Hello = {
+      magic: LINK_MAGIC,
+      version: LINK_VERSION,
+      features: [],
+      name: self.name,
+      instance: self.instance,
+      linkWindow: limits.linkWindow,
+      streamWindow: limits.streamWindow,
+      frameBytes: limits.frameBytes,
+      messageBytes: limits.messageBytes,
+      services: offers(),
+    };
+    this.sendJson(FrameType.HELLO, 0, hello);
+  }
+
+  private sendShort(
+    type: FrameType,
+    stream: number,
+    value: number,
+    value16: number,
+    flags: number,
+  ): void {
+    const frame = new Uint8Array(SHORT_HEADER_BYTES);
+    const words = new Int32Array(frame.buffer);
+    words[F_LENGTH] = SHORT_HEADER_BYTES;
+    words[F_KIND] = type | (flags << 8) | (value16 << 16);
+    words[F_STREAM] = stream;
+    words[F_VALUE] = value;
+    this.sendFrame(frame);
+  }
+
+  /** Short and cold frames keep their order among themselves, even when they have to wait. */
+  private sendFrame(frame: Uint8Array): void {
+    if (this.down) return;
+    this.options.runtime.markDirty(this);
+    if (this.late.length > 0 || !this.putFrame(frame)) this.late.push(frame);
+  }
+
+  private putFrame(frame: Uint8Array): boolean {
+    const at = this.output.reserveUrgent(frame.length);
+    if (at < 0) return false;
+    this.output.memory.u8.set(frame, at);
+    this.output.commit(frame.length);
+    return true;
+  }
+
+  private send(before: number): boolean {
+    const error = this.output.flush(this.connection);
+    this.bytesOut += before - this.output.queuedBytes;
+    if (error < 0) {
+      this.close(`the connection is gone (${errnoName(error)})`);
+      return false;
+    }
+    return true;
+  }
+
+  private hasMore(): boolean {
+    return (
+      this.late.length > 0 ||
+      this.lateReplies.length > 0 ||
+      this.parked.length > 0 ||
+      this.writer.largeCount > 0
+    );
+  }
+
+  /** The output is empty: what has been waiting for it goes in. */
+  private sendMore(): void {
+    const { runtime } = this.options;
+    const before = this.output.enqueued;
+    while (this.late.length > 0 && this.putFrame(this.late[0]!)) this.late.shift();
+    while (this.lateReplies.length > 0) {
+      const { stream, value16, message } = this.lateReplies[0]!;
+      if (!this.sendStatus(stream, value16, message)) break;
+      this.lateReplies.shift();
+    }
+    this.parked.drain();
+    if (this.writer.largeCount > 0) this.writer.pump();
+    if (this.output.enqueued > before) runtime.markDirty(this);
+  }
+
+  private owe(bytes: number): void {
+    this.owed += bytes;
+    if (this.owed >= this.options.limits.linkWindow / 8) this.options.runtime.markDirty(this);
+  }
+
+  private returnCredit(): void {
+    if (this.owed < this.options.limits.linkWindow / 8) return;
+    const { owed } = this;
+    this.owed = 0;
+    this.sendShort(FrameType.CREDIT, 0, owed, 0, 0);
+  }
+
+  private checkAlive(): void {
+    const { runtime, limits } = this.options;
+    if (this.quietIntervals >= 2) {
+      this.close(`no sign of life for ${(this.quietIntervals + 1) * limits.keepaliveMs} ms`);
+      return;
+    }
+    if (this.quietIntervals > 0) this.sendShort(FrameType.PING, 0, 0, 0, 0);
+    this.quietIntervals++;
+    runtime.timers.set(this.keepalive, runtime.nowMs + limits.keepaliveMs);
+  }
+}
+
+const noCodec: Parameters<MessageWriter["write"]>[2] = {
+  typeName: "",
+  hash: "",
+  rootBytes: 0,
+  write: () => 0,
+  read: () => undefined,
+  view: () => undefined,
+  validate: () => 0,
+};

@@ -1,0 +1,290 @@
+/**
+ * Puts messages into a link's output: small ones as one frame, large ones as a first frame with the head
+ * only and the body in chunks that take turns with those of other messages.
+ *
+ * What is copied is validated in the copy, so that what was checked is what is sent. Segments are sent
+ * from the app's memory; their content is opaque.
+ */
+import {
+  F_BINDING,
+  F_INLINE,
+  F_KIND,
+  F_LENGTH,
+  F_LENGTHS,
+  F_SEGMENT_BYTES,
+  F_STREAM,
+  F_TIMEOUT,
+  F_VALUE,
+  FrameFlag,
+  FrameType,
+  LONG_HEADER_BYTES,
+  padTo8,
+  SHORT_HEADER_BYTES,
+} from "@koala/protocol";
+import type { MessageCodec } from "@koala/schema";
+import { type Memory, openMemory } from "@koala/shm";
+import type { Body } from "../datapath/body.ts";
+import { type BlockOwner, Outcome } from "../datapath/call.ts";
+import { copyBytes } from "../datapath/copy-bytes.ts";
+import { checkMessage } from "../datapath/translator.ts";
+import { holdUntilSent, type LinkOutput } from "./link-output.ts";
+
+/** Bytes of chunks that may wait in the output: what a new small frame has to wait behind, at most. */
+const chunkBytesQueued = 1024 * 1024;
+
+/** The output does not refer any more to the block that an app named for a stream's message. */
+export type OnSent = (
+  stream: number,
+  isReply: boolean,
+  owner: BlockOwner,
+  tag: number,
+  offset: number,
+) => void;
+
+/** A frame's words that are not the message's own. */
+export interface FrameHead {
+  type: number;
+  /** Method, or status and origin. */
+  value16: number;
+  stream: number;
+  fromCallee: boolean;
+  binding: number;
+  timeoutMs: number;
+}
+
+interface Part {
+  readonly memory: Memory;
+  readonly offset: number;
+  /** Bytes; every part but a segment is a multiple of 8. */
+  readonly length: number;
+}
+
+/** A large message on its way out. */
+interface Outgoing {
+  readonly stream: number;
+  readonly fromCallee: boolean;
+  readonly parts: Part[];
+  partIndex: number;
+  partOffset: number;
+  /** Body bytes, padded. */
+  sent: number;
+  readonly total: number;
+  /** Body bytes that the far side has agreed to. */
+  allowed: number;
+  readonly finish: () => void;
+}
+
+export class MessageWriter {
+  /** Bytes of message frames that the far side still takes. */
+  credit = 0;
+  /** What the far side announced. */
+  frameBytes = 0;
+  streamWindow = 0;
+  invalidReason = "";
+  private readonly output: LinkOutput;
+  private readonly outgoing: Outgoing[] = [];
+
+  private readonly onSent: OnSent;
+
+  constructor(output: LinkOutput, onSent: OnSent) {
+    this.output = output;
+    this.onSent = onSent;
+  }
+
+  /** Large messages on their way. */
+  get largeCount(): number {
+    return this.outgoing.length;
+  }
+
+  /**
+   * Sends a message, or as much of it as can go now. HELD: `onSent` will be called once the memory of
+   * the body's owner is not referred to any more.
+   */
+  write(head: FrameHead, body: Body, codec: MessageCodec): Outcome {
+    const tableBytes = padTo8(4 * body.segmentCount);
+    const headBytes = LONG_HEADER_BYTES + tableBytes + body.tailBytes();
+    const total = headBytes + body.bodyBytes();
+    if (total > this.frameBytes || body.bodyBytes() > this.streamWindow) {
+      return this.writeLarge(head, body, codec, headBytes);
+    }
+    if (total > this.credit) return Outcome.PARK;
+    const byReference = body.segmentCount > 0 && body.owner !== null;
+    const ownBytes = byReference ? total - body.segmentBytes : total;
+    const at = this.output.reserve(ownBytes);
+    if (at < 0) return Outcome.PARK;
+    const { memory } = this.output;
+    const inlineAt = at + headBytes;
+    copyBytes(body.memory, body.offset, memory, inlineAt, body.inlineLength);
+    if (!body.trusted) {
+      this.invalidReason = checkMessage(codec, memory, inlineAt, body);
+      if (this.invalidReason !== "") return Outcome.INVALID;
+    }
+    this.writeHead(at, total, head, body, tableBytes);
+    this.credit -= total;
+    if (!byReference) {
+      if (body.segmentCount > 0) body.copySegments(memory, inlineAt + body.inlineLength);
+      this.output.commit(ownBytes);
+      return Outcome.DONE;
+    }
+    this.output.commit(ownBytes);
+    for (let i = 0; i < body.segmentCount; i++) {
+      this.output.reference(
+        body.segmentMemories[i]!,
+        body.segmentOffsets[i]!,
+        body.segmentLengths[i]!,
+      );
+    }
+    holdUntilSent(this.output, body.owner!, this.sentCallback(head, body));
+    return Outcome.HELD;
+  }
+
+  /** The far side takes more body bytes of a large message. */
+  allow(stream: number, fromCallee: boolean, bytes: number): void {
+    const message = this.outgoing.find((m) => m.stream === stream && m.fromCallee === fromCallee);
+    if (message !== undefined) message.allowed += bytes;
+  }
+
+  /** Stops sending a large message; what is in the output goes out. */
+  stop(stream: number, fromCallee: boolean): void {
+    const index = this.outgoing.findIndex(
+      (m) => m.stream === stream && m.fromCallee === fromCallee,
+    );
+    if (index >= 0) this.outgoing.splice(index, 1)[0]!.finish();
+  }
+
+  /** The connection is dead. */
+  abandon(): void {
+    for (const message of this.outgoing.splice(0)) message.finish();
+  }
+
+  /** Moves chunks of large messages into the output, in turns. */
+  pump(): void {
+    let blocked = 0;
+    while (blocked < this.outgoing.length && this.output.queuedBytes < chunkBytesQueued) {
+      const message = this.outgoing.shift()!;
+      if (!this.writeChunk(message)) blocked++;
+      else blocked = 0;
+      if (message.sent < message.total) this.outgoing.push(message);
+      else message.finish();
+    }
+  }
+
+  private sentCallback(head: FrameHead, body: Body): () => void {
+    const { stream, fromCallee } = head;
+    const { owner, ownerTag, ownerOffset } = body;
+    return () => this.onSent(stream, fromCallee, owner!, ownerTag, ownerOffset);
+  }
+
+  private writeHead(
+    at: number,
+    length: number,
+    head: FrameHead,
+    body: Body,
+    tableBytes: number,
+  ): void {
+    const { memory } = this.output;
+    const words = memory.i32;
+    const w = at >> 2;
+    const flags =
+      (head.fromCallee ? FrameFlag.FROM_CALLEE : 0) | (body.hasTrace ? FrameFlag.TRACE : 0);
+    const isReply = head.type === FrameType.RESPONSE;
+    words[w + F_LENGTH] = length;
+    words[w + F_KIND] = head.type | (flags << 8) | (head.value16 << 16);
+    words[w + F_STREAM] = head.stream;
+    words[w + F_BINDING] = isReply ? body.messageLength : head.binding;
+    words[w + F_INLINE] = body.inlineLength;
+    words[w + F_SEGMENT_BYTES] = body.segmentBytes;
+    words[w + F_TIMEOUT] = isReply ? body.detailsLength : head.timeoutMs;
+    words[w + F_LENGTHS] = body.metadataLength | (body.segmentCount << 16);
+    for (let i = 0; i < body.segmentCount; i++) {
+      words[w + LONG_HEADER_BYTES / 4 + i] = body.segmentLengths[i]!;
+    }
+    body.copyTail(memory, at + LONG_HEADER_BYTES + tableBytes);
+  }
+
+  private writeLarge(head: FrameHead, body: Body, codec: MessageCodec, headBytes: number): Outcome {
+    if (headBytes > this.credit) return Outcome.PARK;
+    const at = this.output.reserve(headBytes);
+    if (at < 0) return Outcome.PARK;
+    const inline = openMemory(new ArrayBuffer(padTo8(Math.max(8, body.inlineLength))));
+    copyBytes(body.memory, body.offset, inline, 0, body.inlineLength);
+    if (!body.trusted) {
+      this.invalidReason = checkMessage(codec, inline, 0, body);
+      if (this.invalidReason !== "") return Outcome.INVALID;
+    }
+    this.writeHead(at, headBytes, head, body, padTo8(4 * body.segmentCount));
+    this.output.commit(headBytes);
+    this.credit -= headBytes;
+    const source = body.owner === null ? body.privateCopy() : body;
+    const parts: Part[] = [{ memory: inline, offset: 0, length: body.inlineLength }];
+    for (let i = 0; i < body.segmentCount; i++) {
+      parts.push({
+        memory: source.segmentMemories[i]!,
+        offset: source.segmentOffsets[i]!,
+        length: source.segmentLengths[i]!,
+      });
+    }
+    const { owner } = body;
+    const sent = owner === null ? () => {} : this.sentCallback(head, body);
+    owner?.pin();
+    this.outgoing.push({
+      stream: head.stream,
+      fromCallee: head.fromCallee,
+      parts,
+      partIndex: 0,
+      partOffset: 0,
+      sent: 0,
+      total: body.bodyBytes(),
+      allowed: this.streamWindow,
+      finish: () => {
+        if (owner === null) return;
+        holdUntilSent(this.output, owner, sent);
+        owner.unpin();
+      },
+    });
+    return owner === null ? Outcome.DONE : Outcome.HELD;
+  }
+
+  /** One frame's worth of a large message; false if it may not send now. */
+  private writeChunk(message: Outgoing): boolean {
+    const room = Math.min(
+      this.frameBytes - SHORT_HEADER_BYTES,
+      message.total - message.sent,
+      message.allowed - message.sent,
+      this.credit - SHORT_HEADER_BYTES,
+    );
+    const bytes = room & ~7;
+    if (bytes <= 0) return false;
+    const at = this.output.reserve(SHORT_HEADER_BYTES);
+    if (at < 0) return false;
+    const words = this.output.memory.i32;
+    const w = at >> 2;
+    const flags = message.fromCallee ? FrameFlag.FROM_CALLEE : 0;
+    words[w + F_LENGTH] = SHORT_HEADER_BYTES + bytes;
+    words[w + F_KIND] = FrameType.CHUNK | (flags << 8);
+    words[w + F_STREAM] = message.stream;
+    words[w + F_VALUE] = message.sent;
+    this.output.commit(SHORT_HEADER_BYTES);
+    this.credit -= SHORT_HEADER_BYTES + bytes;
+    this.referenceParts(message, bytes);
+    message.sent += bytes;
+    return true;
+  }
+
+  private referenceParts(message: Outgoing, bytes: number): void {
+    let rest = bytes;
+    while (rest > 0) {
+      const part = message.parts[message.partIndex]!;
+      const left = part.length - message.partOffset;
+      const take = Math.min(left, rest);
+      // A take that ends inside a part is a multiple of 8, because the chunk is and parts are padded.
+      if (take > 0) this.output.reference(part.memory, part.offset + message.partOffset, take);
+      rest -= padTo8(take);
+      message.partOffset += take;
+      if (message.partOffset === part.length) {
+        message.partIndex++;
+        message.partOffset = 0;
+      }
+    }
+  }
+}

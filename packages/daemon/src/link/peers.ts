@@ -1,0 +1,283 @@
+/**
+ * The links of one runtime: connects to configured peers and stays connected, takes what peers have
+ * connected to this daemon, and tells the router and the operator what is up.
+ */
+import type { Connection, Transport } from "@koala/interface";
+import { messageOf } from "@koala/interface";
+import {
+  closeFd,
+  EINPROGRESS,
+  errnoName,
+  POLL_EDGE,
+  POLL_ERR,
+  POLL_HUP,
+  POLL_IN,
+  POLL_OUT,
+  POLL_RDHUP,
+} from "@koala/native";
+import type { ServiceOffer } from "@koala/protocol";
+import { type Runtime, Timer } from "@koala/runtime";
+import type { LinkSituation } from "../datapath/router.ts";
+import type { AreaLog } from "../log/index.ts";
+import type { PeerAddress } from "../worker/commands.ts";
+import type { EpollWaiter } from "../worker/epoll-waiter.ts";
+import type { LinkStatus } from "../worker/status.ts";
+import { Link, type LinkOptions } from "./link.ts";
+
+export interface PeersOptions {
+  runtimeIndex: number;
+  runtime: Runtime;
+  waiter: EpollWaiter;
+  transport: Transport;
+  log: AreaLog;
+  connectTimeoutMs: number;
+  reconnectMinMs: number;
+  reconnectMaxMs: number;
+  linksMax: number;
+  /** What all links share. */
+  link: Omit<LinkOptions, "connection" | "onUp" | "onDown" | "mayLeave" | "offers">;
+  offers: () => ServiceOffer[];
+}
+
+interface Entry {
+  readonly address: string;
+  readonly outgoing: boolean;
+  link: Link | null;
+  state: LinkStatus["state"];
+  since: number;
+  problem: string;
+}
+
+interface Peer extends Entry {
+  readonly host: string;
+  readonly port: number;
+  readonly timer: Timer;
+  fd: number;
+  pauseMs: number;
+  attempts: number;
+}
+
+export class Peers implements LinkSituation {
+  private readonly options: PeersOptions;
+  private readonly peers: Peer[] = [];
+  private readonly incoming = new Set<Entry>();
+  private stopped = false;
+
+  constructor(options: PeersOptions) {
+    this.options = options;
+  }
+
+  /** Starts to connect to a peer, and does so again whenever the link is lost. */
+  add({ label, host, port }: PeerAddress): void {
+    const peer: Peer = {
+      address: label,
+      outgoing: true,
+      host,
+      port,
+      link: null,
+      state: "connecting",
+      since: Date.now(),
+      problem: "",
+      fd: -1,
+      pauseMs: this.options.reconnectMinMs,
+      attempts: 0,
+      timer: new Timer(() => this.onTimer(peer)),
+    };
+    this.peers.push(peer);
+    this.connect(peer);
+  }
+
+  /** Takes a connection that a peer has opened. */
+  accept(fd: number): void {
+    const { transport, linksMax, log } = this.options;
+    if (this.incoming.size + this.peers.length >= linksMax || this.stopped) {
+      log.warn("link refused", { reason: `links = ${linksMax} in [limits] are open` });
+      closeFd(fd);
+      return;
+    }
+    const connection = transport.adopt(fd);
+    const entry: Entry = {
+      address: connection.remote,
+      outgoing: false,
+      link: null,
+      state: "handshake",
+      since: Date.now(),
+      problem: "",
+    };
+    this.incoming.add(entry);
+    this.open(entry, connection);
+  }
+
+  /** This host's services have changed. */
+  announce(): void {
+    for (const { link } of this.all()) if (link !== null && link.peer !== null) link.announce();
+  }
+
+  links(): Link[] {
+    return this.all().flatMap(({ link }) => (link === null ? [] : [link]));
+  }
+
+  firstAttempts(): number {
+    return this.peers.filter(
+      (peer) => peer.attempts <= 1 && peer.problem === "" && peer.state !== "up",
+    ).length;
+  }
+
+  problems(): string[] {
+    return this.peers
+      .filter((peer) => peer.state !== "up")
+      .map((peer) => {
+        const seconds = ((Date.now() - peer.since) / 1000).toFixed(1);
+        const why = peer.problem === "" ? "" : ` (${peer.problem})`;
+        return `peer ${peer.address} is not connected since ${seconds} s${why}`;
+      });
+  }
+
+  status(): LinkStatus[] {
+    return this.all().map(({ address, outgoing, link, state, since, problem }) => ({
+      runtime: this.options.runtimeIndex,
+      address,
+      direction: outgoing ? "outgoing" : "incoming",
+      state: link?.draining === true ? "draining" : state,
+      peer: link?.peer?.name ?? "",
+      since: new Date(since).toISOString(),
+      bytesIn: link?.bytesIn ?? 0,
+      bytesOut: link?.bytesOut ?? 0,
+      calls: link?.calls.streams.size ?? 0,
+      parked: link?.parkedCount ?? 0,
+      problem,
+      services: [...(link?.services() ?? [])],
+    }));
+  }
+
+  /** Closes all links and connects no more. */
+  close(): void {
+    this.stopped = true;
+    for (const peer of this.peers) {
+      this.options.runtime.timers.clear(peer.timer);
+      this.dropAttempt(peer);
+    }
+    for (const link of this.links()) link.close("this daemon stops");
+  }
+
+  private all(): Entry[] {
+    return [...this.peers, ...this.incoming];
+  }
+
+  private connect(peer: Peer): void {
+    const { transport, waiter, runtime, connectTimeoutMs } = this.options;
+    peer.attempts++;
+    if (peer.state !== "connecting") this.setState(peer, "connecting");
+    try {
+      peer.fd = transport.connect(peer.host, peer.port);
+    } catch (error) {
+      this.failed(peer, messageOf(error));
+      return;
+    }
+    runtime.timers.set(peer.timer, runtime.nowMs + connectTimeoutMs);
+    waiter.add(peer.fd, POLL_OUT | POLL_EDGE, () => this.onConnectable(peer));
+  }
+
+  private onConnectable(peer: Peer): void {
+    const { transport, waiter } = this.options;
+    const error = transport.connected(peer.fd);
+    if (error === -EINPROGRESS) return;
+    waiter.remove(peer.fd);
+    if (error < 0) {
+      closeFd(peer.fd);
+      peer.fd = -1;
+      this.failed(peer, errnoName(error));
+      return;
+    }
+    const { fd } = peer;
+    peer.fd = -1;
+    this.setState(peer, "handshake");
+    // The timer goes on: it ends a handshake that takes too long, too.
+    this.open(peer, transport.adopt(fd));
+  }
+
+  private onTimer(peer: Peer): void {
+    if (peer.state === "down") this.connect(peer);
+    else if (peer.link !== null) peer.link.close("the handshake took too long");
+    else {
+      this.dropAttempt(peer);
+      this.failed(peer, "no answer in time");
+    }
+  }
+
+  private dropAttempt(peer: Peer): void {
+    if (peer.fd < 0) return;
+    this.options.waiter.remove(peer.fd);
+    closeFd(peer.fd);
+    peer.fd = -1;
+  }
+
+  private failed(peer: Peer, problem: string): void {
+    const { runtime, log, reconnectMaxMs } = this.options;
+    if (peer.problem !== problem) log.warn("peer not reached", { peer: peer.address, problem });
+    peer.problem = problem;
+    peer.state = "down";
+    if (this.stopped) return;
+    runtime.timers.set(peer.timer, runtime.nowMs + peer.pauseMs);
+    // Up to a quarter more, so that daemons that were cut off together do not come back together.
+    peer.pauseMs = Math.min(reconnectMaxMs, peer.pauseMs * 2 * (1 + Math.random() / 4));
+    this.options.link.router.routesChanged();
+  }
+
+  private open(entry: Entry, connection: Connection): void {
+    const { waiter, runtime, offers, link: shared } = this.options;
+    const link = new Link({
+      ...shared,
+      connection,
+      offers,
+      mayLeave: false,
+      onUp: (up) => this.onUp(entry, up),
+      onDown: (_, reason) => this.onDown(entry, connection, reason),
+    });
+    entry.link = link;
+    const events = POLL_IN | POLL_OUT | POLL_RDHUP | POLL_EDGE;
+    waiter.add(connection.fd, events, (ready) => {
+      const ended = (ready & (POLL_RDHUP | POLL_HUP | POLL_ERR)) !== 0;
+      link.onReady((ready & POLL_IN) !== 0, ended);
+    });
+    runtime.activate(link);
+  }
+
+  private onUp(entry: Entry, link: Link): void {
+    const { log, runtime } = this.options;
+    if (link.peer?.instance === this.options.link.self.instance) {
+      link.close("it leads to this daemon itself; remove the [[peer]] from koala.toml");
+      return;
+    }
+    this.setState(entry, "up");
+    entry.problem = "";
+    if (isPeer(entry)) {
+      entry.pauseMs = this.options.reconnectMinMs;
+      runtime.timers.clear(entry.timer);
+    }
+    log.info("link up", { peer: link.peer?.name, address: entry.address });
+  }
+
+  private onDown(entry: Entry, connection: Connection, reason: string): void {
+    const { waiter, log } = this.options;
+    waiter.remove(connection.fd);
+    connection.close();
+    log.info("link down", { peer: entry.link?.peer?.name ?? "", address: entry.address, reason });
+    entry.link = null;
+    if (isPeer(entry)) {
+      entry.since = Date.now();
+      this.failed(entry, reason);
+    } else {
+      this.incoming.delete(entry);
+    }
+  }
+
+  private setState(entry: Entry, state: LinkStatus["state"]): void {
+    entry.state = state;
+    entry.since = Date.now();
+  }
+}
+
+function isPeer(entry: Entry): entry is Peer {
+  return entry.outgoing;
+}

@@ -1,0 +1,9 @@
+/** The version of the daemon: that of its package. */
+import { createRequire } from "node:module";
+
+const manifest: unknown = createRequire(import.meta.url)("../package.json");
+
+export const version: string =
+  typeof manifest === "object" && manifest !== null && "version" in manifest
+    ? String(manifest.version)
+    : "0.0.0";

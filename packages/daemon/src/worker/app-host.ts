@@ -1,0 +1,394 @@
+/**
+ * The apps of one runtime: makes their shared memory, answers their control packets, and closes what
+ * has to be closed. Everything here is control plane on the runtime's thread: rare, and it may throw
+ * only for bugs.
+ */
+import { KoalaError, messageOf, Status } from "@koala/interface";
+import { closeFd, doorbellCreate, regionBytes, regionReadAt, sendMessage } from "@koala/native";
+import {
+  type AppLimits,
+  type AppRequest,
+  CONTROL_VERSION,
+  type DaemonMessage,
+} from "@koala/protocol";
+import type { Runtime } from "@koala/runtime";
+import type { ServiceSchema } from "@koala/schema";
+import { closeRegion, createRegion, type Region, ringBytes } from "@koala/shm";
+import type { Config } from "../config/index.ts";
+import { AppEndpoint } from "../datapath/app-endpoint.ts";
+import { regionBytesFor } from "../datapath/receive-space.ts";
+import type { Router } from "../datapath/router.ts";
+import type { SchemaStore } from "../datapath/schema-store.ts";
+import type { Translator } from "../datapath/translator.ts";
+import type { AreaLog } from "../log/index.ts";
+import { version } from "../version.ts";
+import type { AppIdentity, Notice } from "./commands.ts";
+import type { EpollWaiter } from "./epoll-waiter.ts";
+
+const REGION_UNIT = 64 * 1024;
+
+/** One attached app thread. */
+export interface HostedApp {
+  readonly id: number;
+  readonly identity: AppIdentity;
+  readonly endpoint: AppEndpoint;
+  readonly controlFd: number;
+  readonly rings: Region;
+  /** Wakes this runtime. */
+  readonly doorbell: number;
+  /** Wakes the app. */
+  readonly appDoorbell: number;
+  readonly attachedMs: number;
+}
+
+export interface AppHostOptions {
+  config: Config;
+  runtime: Runtime;
+  router: Router;
+  schemas: SchemaStore;
+  translator: Translator;
+  waiter: EpollWaiter;
+  log: AreaLog;
+  notify: (notice: Notice) => void;
+}
+
+export class AppHost {
+  readonly apps: Map<number, HostedApp> = new Map();
+  private readonly options: AppHostOptions;
+  private readonly violators: AppEndpoint[] = [];
+
+  constructor(options: AppHostOptions) {
+    this.options = options;
+  }
+
+  /** True while apps that broke a rule wait for `closeViolators`. */
+  get hasViolators(): boolean {
+    return this.violators.length > 0;
+  }
+
+  attach(id: number, controlFd: number, identity: AppIdentity): void {
+    let app: HostedApp;
+    try {
+      app = this.open(id, controlFd, identity);
+    } catch (error) {
+      const code = error instanceof KoalaError ? error.code : "ERR_APP_ATTACH";
+      const text = `can't attach: ${messageOf(error)}`;
+      send(controlFd, { op: "closed", code, message: text, reconnect: true }, null);
+      closeFd(controlFd);
+      this.options.notify({ op: "closed", app: id, code, reason: text });
+      return;
+    }
+    this.apps.set(id, app);
+    this.options.waiter.addDoorbell(app.doorbell, () => {
+      this.options.runtime.activate(app.endpoint);
+    });
+    this.options.runtime.activate(app.endpoint);
+    this.welcome(app);
+    const { name, pid, thread } = identity;
+    this.options.log.info("attached", { app: id, name, pid, thread });
+  }
+
+  /** A control packet of an app; descriptors that came with it are closed here. */
+  request(id: number, request: AppRequest, fds: number[]): void {
+    const app = this.apps.get(id);
+    try {
+      if (app !== undefined) this.answer(app, request, fds);
+    } finally {
+      for (const fd of fds) closeFd(fd);
+    }
+  }
+
+  /** The app is gone or has to go: its calls end, its memory comes back. */
+  detach(id: number, reason: string): void {
+    const app = this.apps.get(id);
+    if (app === undefined) return;
+    this.apps.delete(id);
+    const { endpoint } = app;
+    this.options.waiter.remove(app.doorbell);
+    endpoint.close(Status.UNAVAILABLE, `${endpoint.label} went away: ${reason}`);
+    for (const binding of endpoint.bindings) {
+      if (binding !== undefined) this.options.schemas.release(binding.schema);
+    }
+    for (const entry of endpoint.exports) {
+      if (entry !== undefined) this.options.schemas.release(entry.schema);
+    }
+    closeRegion(app.rings.memory);
+    for (const fd of [app.rings.fd, app.doorbell, app.appDoorbell, app.controlFd]) closeFd(fd);
+    this.options.log.info("detached", { app: id, name: app.identity.name, reason });
+  }
+
+  /** Closes apps that broke a rule, with the reason. */
+  closeViolators(): void {
+    for (const endpoint of this.violators.splice(0)) {
+      const app = this.apps.get(endpoint.id);
+      if (app === undefined) continue;
+      this.close(app, "ERR_APP_PROTOCOL", endpoint.violation, false);
+    }
+  }
+
+  /** Tells an app why, and ends its datapath. */
+  close(app: HostedApp, code: string, reason: string, reconnect: boolean): void {
+    this.options.log.warn("closed", { app: app.id, name: app.identity.name, code, reason });
+    send(app.controlFd, { op: "closed", code, message: reason, reconnect }, null);
+    this.detach(app.id, reason);
+    this.options.notify({ op: "closed", app: app.id, code, reason });
+  }
+
+  /** Tells all apps that the daemon is about to stop. */
+  announceDrain(): void {
+    for (const app of this.apps.values()) send(app.controlFd, { op: "drain" }, null);
+  }
+
+  private open(id: number, controlFd: number, identity: AppIdentity): HostedApp {
+    const { config, runtime, router, translator } = this.options;
+    const { limits } = config;
+    const label = `${identity.name}[${identity.pid}${identity.thread > 0 ? `/${identity.thread}` : ""}]`;
+    const bytes = roundUp(2 * ringBytes(limits.ringSlots), 4096);
+    const rings = createRegion({ name: "koala-rings", bytes, appMayWrite: true });
+    const doorbell = doorbellCreate();
+    const appDoorbell = doorbellCreate();
+    const endpoint = new AppEndpoint(
+      {
+        id,
+        label,
+        rings: rings.memory,
+        ringSlots: limits.ringSlots,
+        callsMax: limits.callsPerApp,
+        metadataBytesMax: limits.metadataBytes,
+        messageBytesMax: limits.messageBytes,
+        receiveBytesMax: limits.receiveHeapBytes,
+        regionBytes: limits.heapRegionBytes,
+        appDoorbell,
+        translator,
+        announce: (region, made) =>
+          send(
+            controlFd,
+            { op: "region", heap: "receive", id: region, bytes: made.memory.buffer.byteLength },
+            [made.fd],
+          ),
+        retract: (region) => {
+          send(controlFd, { op: "unmap", id: region }, null);
+        },
+        onViolation: (violator) => {
+          this.violators.push(violator);
+        },
+      },
+      router,
+      runtime,
+    );
+    const sendBytes = limits.heapRegionBytes;
+    endpoint.send.add(0, createRegion({ name: "koala-send", bytes: sendBytes, appMayWrite: true }));
+    return {
+      id,
+      identity,
+      endpoint,
+      controlFd,
+      rings,
+      doorbell,
+      appDoorbell,
+      attachedMs: Date.now(),
+    };
+  }
+
+  private welcome(app: HostedApp): void {
+    const { config } = this.options;
+    const { limits } = config;
+    const sendRegion = app.endpoint.send.get(0)!;
+    const receiveRegion = app.endpoint.receive.first;
+    const appLimits: AppLimits = {
+      messageBytesMax: limits.messageBytes,
+      metadataBytesMax: limits.metadataBytes,
+      callsMax: limits.callsPerApp,
+      ringSlots: limits.ringSlots,
+      sendHeapBytesMax: limits.sendHeapBytes,
+    };
+    send(
+      app.controlFd,
+      {
+        op: "welcome",
+        version: CONTROL_VERSION,
+        app: app.id,
+        daemon: { name: config.daemon.name, version, pid: process.pid },
+        limits: appLimits,
+        ringsBytes: app.rings.memory.buffer.byteLength,
+        sendRegion: { id: 0, bytes: sendRegion.memory.buffer.byteLength },
+        receiveRegion: { id: 0, bytes: receiveRegion.memory.buffer.byteLength },
+      },
+      [app.rings.fd, app.doorbell, app.appDoorbell, sendRegion.fd, receiveRegion.fd],
+    );
+  }
+
+  private answer(app: HostedApp, request: AppRequest, fds: number[]): void {
+    switch (request.op) {
+      case "hello":
+        this.close(app, "ERR_APP_PROTOCOL", "a second hello", false);
+        return;
+      case "bind":
+        this.bind(app, request, fds);
+        return;
+      case "serve":
+        this.serve(app, request, fds);
+        return;
+      case "unserve":
+        this.unserve(app, request);
+        return;
+      case "grow":
+        this.grow(app, request);
+        return;
+      case "shrink":
+        if (request.region === 0 || !app.endpoint.send.remove(request.region)) {
+          this.close(
+            app,
+            "ERR_APP_PROTOCOL",
+            `send region ${request.region} can't be given back`,
+            false,
+          );
+        }
+    }
+  }
+
+  private bind(app: HostedApp, request: AppRequest & { op: "bind" }, fds: number[]): void {
+    const schema = this.schemaOf(app, request, fds);
+    if (schema === undefined) return;
+    const { limits } = this.options.config;
+    if (app.endpoint.bindings.length >= limits.servicesPerApp) {
+      this.options.schemas.release(schema);
+      this.refuse(
+        app,
+        request.seq,
+        "ERR_APP_BINDINGS",
+        Status.RESOURCE_EXHAUSTED,
+        `more than ${limits.servicesPerApp} bindings; raise services_per_app in [limits] of koala.toml`,
+      );
+      return;
+    }
+    const binding = app.endpoint.bind(request.target, schema);
+    send(app.controlFd, { op: "bound", seq: request.seq, binding: binding.id }, null);
+  }
+
+  private serve(app: HostedApp, request: AppRequest & { op: "serve" }, fds: number[]): void {
+    const schema = this.schemaOf(app, request, fds);
+    if (schema === undefined) return;
+    const { limits } = this.options.config;
+    const { endpoint } = app;
+    if (endpoint.exports.length >= limits.servicesPerApp) {
+      this.options.schemas.release(schema);
+      this.refuse(
+        app,
+        request.seq,
+        "ERR_APP_SERVICES",
+        Status.RESOURCE_EXHAUSTED,
+        `more than ${limits.servicesPerApp} services; raise services_per_app in [limits] of koala.toml`,
+      );
+      return;
+    }
+    const entry = { id: endpoint.exports.length, party: endpoint, name: request.name, schema };
+    endpoint.exports.push(entry);
+    send(app.controlFd, { op: "serving", seq: request.seq, export: entry.id }, null);
+    this.options.router.addExport(entry);
+    this.options.log.info("serving", {
+      app: app.id,
+      name: request.name,
+      service: request.service,
+      schema: request.hash.slice(0, 12),
+    });
+  }
+
+  private unserve(app: HostedApp, request: AppRequest & { op: "unserve" }): void {
+    const entry = app.endpoint.exports[request.export];
+    if (entry !== undefined) {
+      app.endpoint.exports[request.export] = undefined;
+      this.options.router.removeExport(entry);
+      this.options.schemas.release(entry.schema);
+    }
+    send(app.controlFd, { op: "unserved", seq: request.seq }, null);
+  }
+
+  private grow(app: HostedApp, request: AppRequest & { op: "grow" }): void {
+    const { limits } = this.options.config;
+    const { send: regions } = app.endpoint;
+    const bytes = regionBytesFor(request.bytes, limits.heapRegionBytes);
+    if (regions.bytes + bytes > limits.sendHeapBytes) {
+      this.refuse(
+        app,
+        request.seq,
+        "ERR_APP_SEND_HEAP",
+        Status.RESOURCE_EXHAUSTED,
+        `a send heap of ${regions.bytes + bytes} bytes is over the limit of ${limits.sendHeapBytes}; raise send_heap in [limits] of koala.toml`,
+      );
+      return;
+    }
+    const id = regions.freeId();
+    try {
+      const region = createRegion({
+        name: "koala-send",
+        bytes: roundUp(bytes, REGION_UNIT),
+        appMayWrite: true,
+      });
+      regions.add(id, region);
+      const message: DaemonMessage = { op: "region", heap: "send", id, bytes, seq: request.seq };
+      if (!send(app.controlFd, message, [region.fd])) regions.remove(id);
+    } catch (error) {
+      this.refuse(app, request.seq, "ERR_SHM_CREATE", Status.RESOURCE_EXHAUSTED, messageOf(error));
+    }
+  }
+
+  private schemaOf(
+    app: HostedApp,
+    request: { seq: number; service: string; hash: string; schemaBytes: number },
+    fds: number[],
+  ): ServiceSchema | undefined {
+    const known = this.options.schemas.acquire(request.service, request.hash);
+    if (known !== undefined) return known;
+    try {
+      const bytes = readSchema(fds, request.schemaBytes, this.options.config.limits.schemaBytes);
+      return this.options.schemas.compile(bytes, request.service, request.hash);
+    } catch (error) {
+      if (!(error instanceof KoalaError)) throw error;
+      this.refuse(app, request.seq, error.code, Status.INVALID_ARGUMENT, error.message);
+      return undefined;
+    }
+  }
+
+  private refuse(app: HostedApp, seq: number, code: string, status: Status, message: string): void {
+    this.options.log.warn("refused", {
+      app: app.id,
+      name: app.identity.name,
+      code,
+      reason: message,
+    });
+    const text = message.slice(0, 8000);
+    send(app.controlFd, { op: "refused", seq, code, status, message: text }, null);
+  }
+}
+
+function readSchema(fds: number[], announced: number, bytesMax: number): Uint8Array {
+  const fd = fds[0];
+  if (fd === undefined || fds.length !== 1) {
+    throw new KoalaError("ERR_APP_SCHEMA", "a schema must come as one memfd beside the packet");
+  }
+  if (announced > bytesMax) {
+    throw new KoalaError(
+      "ERR_APP_SCHEMA",
+      `a schema of ${announced} bytes is over the limit of ${bytesMax}; raise schema in [limits] of koala.toml`,
+    );
+  }
+  const bytes = new Uint8Array(announced);
+  const read = regionBytes(fd) >= announced ? regionReadAt(fd, bytes, 0, announced) : -1;
+  if (read !== announced) {
+    throw new KoalaError(
+      "ERR_APP_SCHEMA",
+      `the memfd of the schema does not hold the ${announced} bytes that were announced`,
+    );
+  }
+  return bytes;
+}
+
+/** Sends a control packet; false when the app does not read its channel. */
+function send(fd: number, message: DaemonMessage, fds: readonly number[] | null): boolean {
+  return sendMessage(fd, Buffer.from(JSON.stringify(message)), fds) > 0;
+}
+
+function roundUp(bytes: number, unit: number): number {
+  return Math.ceil(bytes / unit) * unit;
+}

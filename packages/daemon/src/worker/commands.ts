@@ -1,0 +1,52 @@
+/** What the control plane (main thread) and a runtime (worker thread) say to each other. */
+import type { AppRequest } from "@koala/protocol";
+import type { Config } from "../config/index.ts";
+import type { RuntimeStatus } from "./status.ts";
+
+/** What a worker is started with. */
+export interface WorkerData {
+  readonly index: number;
+  readonly config: Config;
+  /** Random, new at each start of the daemon. */
+  readonly instance: string;
+  readonly logSpec: string;
+  /** Rung after each command. */
+  readonly doorbell: number;
+  /** Peers with resolved numeric hosts. */
+  readonly peers: readonly PeerAddress[];
+}
+
+export interface PeerAddress {
+  /** As configured, for people. */
+  readonly label: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface AppIdentity {
+  readonly name: string;
+  readonly library: string;
+  readonly thread: number;
+  readonly pid: number;
+  readonly uid: number;
+}
+
+/** Main thread to runtime. Descriptors belong to the runtime from then on. */
+export type Command =
+  | { op: "attach"; app: number; controlFd: number; identity: AppIdentity }
+  | { op: "request"; app: number; request: AppRequest; fds: number[] }
+  | { op: "detach"; app: number; reason: string }
+  | { op: "link"; fd: number }
+  | { op: "status"; seq: number }
+  /** No new calls from anywhere; answered by `drained` once none is open. */
+  | { op: "drain" }
+  | { op: "stop" };
+
+/** Runtime to main thread. */
+export type Notice =
+  | { op: "ready" }
+  /** The runtime has ended the datapath and told the app why; the control channel is to be closed. */
+  | { op: "closed"; app: number; code: string; reason: string }
+  | { op: "status"; seq: number; status: RuntimeStatus }
+  | { op: "drained" }
+  | { op: "stopped" };
