@@ -5,6 +5,8 @@ import {
   type MetadataEntry,
   SlotFlag,
   SlotKind,
+  statusDetailsBytesMax,
+  statusMessageBytesMax,
   W_BLOCK_OFFSET,
   W_BLOCK_TAG,
   W_CALL,
@@ -24,8 +26,6 @@ import type { ServerMethod } from "./service-export.ts";
 
 const encoder = new TextEncoder();
 const noBytes = new Uint8Array(0);
-/** A status message is for people; more than this is cut. */
-const statusTextBytesMax = 4096;
 
 /**
  * Writes the result of a handler and its REPLY. False when the send heap is full now; throws an
@@ -76,8 +76,8 @@ export function answerFailure(
 ): void {
   const { writer } = datapath;
   const metadata = failureTrailers(datapath, trailers, error);
-  const text = encoder.encode(error.reason).subarray(0, statusTextBytesMax);
-  const details = error.details.length <= datapath.limits.messageBytesMax ? error.details : noBytes;
+  const text = statusText(error.reason);
+  const details = error.details.length <= statusDetailsBytesMax ? error.details : noBytes;
   const status = error.status | (Origin.REMOTE_APP << 8);
   const hold = isHeld ? SlotFlag.HOLD : 0;
   const isBare = metadata.length + text.length + details.length === 0;
@@ -143,6 +143,12 @@ function trailerBytes(datapath: Datapath, trailers: readonly MetadataEntry[]): U
     Status.INTERNAL,
     `responseMetadata of ${formatBytes(bytes.length)} is larger than limits.metadata = ${formatBytes(metadataBytesMax)} of the daemon`,
   );
+}
+
+/** UTF-8, cut between characters when it is longer than a status message may be. */
+function statusText(reason: string): Uint8Array {
+  const bytes = new Uint8Array(Math.min(statusMessageBytesMax, reason.length * 3));
+  return bytes.subarray(0, encoder.encodeInto(reason, bytes).written);
 }
 
 /** Trailers of the call and of the error together; none rather than a second failure. */

@@ -51,6 +51,7 @@ export class ControlChannel {
   private readonly answers = new Map<number, PacketHandler>();
   private readonly outgoing: Outgoing[] = [];
   private lastSeq = 0;
+  private keepsAlive = true;
 
   /** Connects; throws what the system call says. */
   constructor(path: string, listener: ControlListener) {
@@ -59,9 +60,10 @@ export class ControlChannel {
     this.watcher = watch(this.fd, POLL_IN, (events) => this.onEvents(events));
   }
 
-  /** Whether the channel alone keeps the process alive. */
+  /** Whether the channel alone keeps the process alive. It always does while an answer is due. */
   keepAlive(yes: boolean): void {
-    if (!this.ended) watchRef(this.watcher, yes);
+    this.keepsAlive = yes;
+    this.updateReference();
   }
 
   /** The number for the next request. */
@@ -77,6 +79,7 @@ export class ControlChannel {
     onAnswer: PacketHandler,
   ): void {
     this.answers.set(request.seq, onAnswer);
+    this.updateReference();
     this.send(request, fds);
   }
 
@@ -119,6 +122,10 @@ export class ControlChannel {
     if (reason !== undefined) this.listener.onEnd(reason);
   }
 
+  private updateReference(): void {
+    if (!this.ended) watchRef(this.watcher, this.keepsAlive || this.answers.size > 0);
+  }
+
   private onEvents(events: number): void {
     if ((events & POLL_OUT) !== 0) this.sendQueued();
     this.poll();
@@ -152,7 +159,7 @@ export class ControlChannel {
     }
     const seq = "seq" in message ? message.seq : undefined;
     const onAnswer = seq === undefined ? undefined : this.answers.get(seq);
-    if (seq !== undefined) this.answers.delete(seq);
+    if (seq !== undefined && this.answers.delete(seq)) this.updateReference();
     if (onAnswer !== undefined) onAnswer(message, fds);
     else this.listener.onPacket(message, fds);
   }

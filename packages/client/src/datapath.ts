@@ -12,7 +12,7 @@
  * set there, too: replies that come while continuations run need no doorbell.
  */
 import { assert, Status } from "@koala/interface";
-import { closeFd, POLL_IN, regionMap, regionUnmap, unwatch, watch, watchRef } from "@koala/native";
+import { closeFd, POLL_IN, unwatch, watch, watchRef } from "@koala/native";
 import {
   type AppLimits,
   type DaemonMessage,
@@ -23,7 +23,14 @@ import {
   W_TARGET,
 } from "@koala/protocol";
 import { segmentBytesMin } from "@koala/schema";
-import { type Memory, openMemory, RingConsumer, RingProducer, ringBytes } from "@koala/shm";
+import {
+  closeRegion,
+  type Memory,
+  mapRegion,
+  RingConsumer,
+  RingProducer,
+  ringBytes,
+} from "@koala/shm";
 import type { Attachment } from "./attach.ts";
 import type { ControlChannel } from "./control-channel.ts";
 import { type IncomingCall, takeCall } from "./incoming-call.ts";
@@ -111,7 +118,7 @@ export class Datapath {
     this.control = control;
     this.daemonBell = attachment.daemonBell;
     this.appBell = attachment.appBell;
-    this.rings = openMemory(regionMap(attachment.rings, welcome.ringsBytes, true));
+    this.rings = mapRegion(attachment.rings, welcome.ringsBytes, true);
     closeFd(attachment.rings);
     const { sendRegion, receiveRegion, limits } = welcome;
     this.send = new SendHeap(sendRegion.id, attachment.sendRegion, sendRegion.bytes);
@@ -229,7 +236,7 @@ export class Datapath {
   private dispose(): void {
     closeFd(this.daemonBell);
     closeFd(this.appBell);
-    regionUnmap(this.rings.buffer);
+    closeRegion(this.rings);
     this.send.close();
     this.receive.close(this.viewCount > 0);
   }

@@ -2,15 +2,15 @@
  * The regions that the daemon writes and this app may only read. Writing to a view of them kills the
  * process, which is what makes them safe to hand out.
  */
-import { closeFd, regionMap, regionUnmap } from "@koala/native";
-import { type Memory, openMemory } from "@koala/shm";
+import { closeFd } from "@koala/native";
+import { closeRegion, type Memory, mapRegion } from "@koala/shm";
 
 export class ReceiveHeap {
   private readonly regions: (Memory | undefined)[] = [];
 
   addRegion(id: number, fd: number, bytes: number): void {
     try {
-      this.regions[id] = openMemory(regionMap(fd, bytes, false));
+      this.regions[id] = mapRegion(fd, bytes, false);
     } finally {
       closeFd(fd);
     }
@@ -26,7 +26,7 @@ export class ReceiveHeap {
     const memory = this.regions[id];
     if (memory === undefined) return;
     this.regions[id] = undefined;
-    regionUnmap(memory.buffer);
+    closeRegion(memory);
   }
 
   /** The connection is gone. With views in use the mappings are left to the collector. */

@@ -2,8 +2,8 @@
  * The app's send heap: blocks for messages, the segments that belong to a block, and memory that users
  * have taken with `mesh.bytes`.
  */
-import { closeFd, regionMap, regionUnmap } from "@koala/native";
-import { Heap, type Memory, openMemory } from "@koala/shm";
+import { closeFd } from "@koala/native";
+import { closeRegion, Heap, type Memory, mapRegion } from "@koala/shm";
 
 /** A block is named by tag and offset; region and offset alone are unique while it is in use. */
 function keyOf(tag: number, offset: number): number {
@@ -28,14 +28,14 @@ export class SendHeap {
   private ended = false;
 
   constructor(id: number, fd: number, bytes: number) {
-    const memory = mapRegion(fd, bytes);
+    const memory = takeRegion(fd, bytes);
     this.heap = new Heap(id, memory);
     this.note(id, memory);
     this.forgotten = new FinalizationRegistry((block) => this.forget(block));
   }
 
   addRegion(id: number, fd: number, bytes: number): void {
-    const memory = mapRegion(fd, bytes);
+    const memory = takeRegion(fd, bytes);
     this.heap.addRegion(id, memory);
     this.note(id, memory);
   }
@@ -44,7 +44,7 @@ export class SendHeap {
   dropIdleRegion(moment: number): number {
     const id = this.heap.takeIdleRegion(moment);
     if (id !== -1) {
-      regionUnmap(this.memories.get(id)!.buffer);
+      closeRegion(this.memories.get(id)!);
       this.memories.delete(id);
     }
     return id;
@@ -111,7 +111,7 @@ export class SendHeap {
   close(): void {
     this.ended = true;
     if (this.userBlocks.size !== 0) return;
-    for (const { buffer } of this.memories.values()) regionUnmap(buffer);
+    for (const memory of this.memories.values()) closeRegion(memory);
     this.memories.clear();
   }
 
@@ -126,9 +126,9 @@ export class SendHeap {
   }
 }
 
-function mapRegion(fd: number, bytes: number): Memory {
+function takeRegion(fd: number, bytes: number): Memory {
   try {
-    return openMemory(regionMap(fd, bytes, true));
+    return mapRegion(fd, bytes, true);
   } finally {
     closeFd(fd);
   }
