@@ -205,10 +205,9 @@ function checkType(
 ): void {
   const where = `${file.name}: ${typeName}.${field.name}`;
   const type: number = field.type;
-  const label: number = field.label;
-  if (type < 1 || type > typeMax) throw descriptorError(`${where}: unknown type ${type}`);
-  if (label < 1 || label > labelRepeated) {
-    throw descriptorError(`${where}: unknown label ${label}`);
+  // Enums of descriptors are closed: a type from another world is absent here, and the default is double.
+  if (!Object.hasOwn(field, "type") || type < 1 || type > typeMax) {
+    throw descriptorError(`${where}: its type is not one of protobuf's`);
   }
   if (type === typeMessage || type === typeGroup) {
     checkReference(where, field.typeName, "message", census);

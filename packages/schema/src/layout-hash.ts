@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { closureOf, type FieldLayout, type MessageLayout, type ValueLayout } from "./layout.ts";
 
 const ownTexts = new WeakMap<MessageLayout, string>();
+const bindingTexts = new WeakMap<MessageLayout, string>();
 
 /** sha256 (hex) over the type and all types it refers to, with names, numbers and types. */
 export function layoutHash(root: MessageLayout): string {
@@ -20,8 +21,14 @@ export function layoutHash(root: MessageLayout): string {
  */
 export function bindingKey(root: MessageLayout): string {
   const hash = createHash("sha256");
-  for (const { desc, usesPrototype } of closureOf(root)) {
-    const fields = desc.fields.map((field) => [
+  for (const layout of closureOf(root)) hash.update(bindingText(layout)).update("\n");
+  return hash.digest("hex");
+}
+
+function bindingText(layout: MessageLayout): string {
+  let text = bindingTexts.get(layout);
+  if (text === undefined) {
+    const fields = layout.desc.fields.map((field) => [
       field.localName,
       "longAsString" in field && field.longAsString,
       field.fieldKind === "scalar" || field.fieldKind === "enum"
@@ -30,15 +37,20 @@ export function bindingKey(root: MessageLayout): string {
       field.oneof?.localName ?? "",
       field.enum?.values[0]?.number ?? 0,
     ]);
-    hash.update(JSON.stringify([usesPrototype, fields])).update("\n");
+    text = digest(JSON.stringify([layout.usesPrototype, fields]));
+    bindingTexts.set(layout, text);
   }
-  return hash.digest("hex");
+  return text;
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("base64");
 }
 
 function ownText(layout: MessageLayout): string {
   let text = ownTexts.get(layout);
   if (text === undefined) {
-    text = JSON.stringify([layout.typeName, layout.bytes, layout.fields.map(fieldText)]);
+    text = digest(JSON.stringify([layout.typeName, layout.bytes, layout.fields.map(fieldText)]));
     ownTexts.set(layout, text);
   }
   return text;

@@ -33,5 +33,11 @@ export const descriptorEnumValuesMax = 20_000;
 /** Methods in one service. */
 export const serviceMethodsMax = 256;
 
+/**
+ * Message types that the methods of one service reach, each method's own sum: functions are generated for
+ * each type that a method takes or returns, with all types below it.
+ */
+export const serviceTypesMax = 65_536;
+
 /** Bytes of one name (package, type, field) in a descriptor from a peer. */
 export const descriptorNameBytesMax = 512;

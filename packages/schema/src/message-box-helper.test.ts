@@ -105,7 +105,7 @@ export function randomMessage(desc: DescMessage, dice: Dice, depth = 3, richness
     if (field.oneof !== undefined) {
       message[field.oneof.localName] = { case: field.localName, value };
     } else {
-      message[field.localName] = value;
+      setOwn(message, field.localName, value);
     }
   }
   // protobuf-es drops unknown values of closed enums when there are other unknown fields: not both.

@@ -1,9 +1,10 @@
 /** A service schema from descriptors that a peer sent: measured and checked before anything is made of it. */
-import { createFileRegistry, fromBinary } from "@bufbuild/protobuf";
+import { createFileRegistry, type DescService, fromBinary } from "@bufbuild/protobuf";
 import { type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { KoalaError, messageOf } from "@koala/interface";
 import { checkDescriptorSet, descriptorError } from "./descriptor-check.ts";
-import { descriptorBytesMax, serviceMethodsMax } from "./limits.ts";
+import { closureOf, layoutOf } from "./layout.ts";
+import { descriptorBytesMax, serviceMethodsMax, serviceTypesMax } from "./limits.ts";
 import { type ServiceSchema, schemaOf } from "./service-schema.ts";
 
 /**
@@ -32,10 +33,25 @@ export function serviceSchemaFrom(
       const count = `${service.methods.length} methods, at most ${serviceMethodsMax} are taken`;
       throw descriptorError(`${service.file.proto.name}: ${service.typeName} has ${count}`);
     }
+    checkReach(service);
     return schemaOf(service, bytes);
   } catch (error) {
     if (error instanceof KoalaError) throw error;
     throw descriptorError(`descriptor set: ${messageOf(error)}`, error);
+  }
+}
+
+function checkReach(service: DescService): void {
+  const types = new Set(service.methods.flatMap(({ input, output }) => [input, output]));
+  let reached = 0;
+  for (const type of types) {
+    reached += closureOf(layoutOf(type)).length;
+    if (reached > serviceTypesMax) {
+      const limit = `message types method by method, at most ${serviceTypesMax} are taken`;
+      throw descriptorError(
+        `${service.file.proto.name}: ${service.typeName} reaches too many ${limit}`,
+      );
+    }
   }
 }
 
