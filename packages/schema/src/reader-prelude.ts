@@ -27,18 +27,16 @@ function put(target, key, value) {
 /** The part of every generated reader that does not depend on the type; text, like the writer's. */
 export const readerPrelude: string = `
 const { parseUnknown, structToJson } = rt;
-let mem = null, u8, i32, u32, f32, f64, i64, u64, node;
+// Set for the time of a call only: a codec that lives on must not keep the memory of an app that is gone.
+let u8 = null, i32 = null, u32 = null, f32 = null, f64 = null, i64 = null, u64 = null, node = null;
 let base = 0, segments = 0, area = 0;
 // The whole string area as one string that the strings of the message are cut from; null when it is very
 // long (strings that are cut from it keep it alive) or so short that single characters are faster.
 let text = null;
 
 function read(memory, offset, inlineLength) {
-  if (memory !== mem) {
-    mem = memory;
-    u8 = memory.u8; i32 = memory.i32; u32 = memory.u32; f32 = memory.f32; f64 = memory.f64;
-    i64 = memory.i64; u64 = memory.u64; node = memory.node;
-  }
+  u8 = memory.u8; i32 = memory.i32; u32 = memory.u32; f32 = memory.f32; f64 = memory.f64;
+  i64 = memory.i64; u64 = memory.u64; node = memory.node;
   base = offset;
   segments = offset + inlineLength;
   area = offset + i32[offset >> 2];
@@ -46,6 +44,7 @@ function read(memory, offset, inlineLength) {
   text = size > 48 && size <= 16384 ? node.latin1Slice(area, area + size) : null;
   const message = r0(offset + 8);
   text = null;
+  u8 = i32 = u32 = f32 = f64 = i64 = u64 = node = null;
   return message;
 }
 

@@ -1,7 +1,8 @@
 /** The part of every generated transcoder that does not depend on the types; text, like the writer's. */
 export const transcoderPrelude = `
 const { isAscii, isUtf8, mergeUnknown, unknownEnum } = rt;
-let source = null, target = null, su8, si32, tu8, ti32;
+// Set for the time of a call only: what lives on must not keep the memory of an app that is gone.
+let su8 = null, si32 = null, tu8 = null, ti32 = null;
 // The source: its body, its string area and its segments, absolute.
 let start = 0, area = 0, segments = 0;
 // The target: its body, the next free byte and the end of the block, absolute.
@@ -12,8 +13,13 @@ let at = 0, anyWide = false, spanCount = 0, spans = new Float64Array(64);
 let failed = false, depth = 0;
 
 function transcode(from, sourceOffset, sourceInlineLength, to, targetOffset, targetLimit) {
-  if (from !== source) { source = from; su8 = from.u8; si32 = from.i32; }
-  if (to !== target) { target = to; tu8 = to.u8; ti32 = to.i32; }
+  su8 = from.u8; si32 = from.i32; tu8 = to.u8; ti32 = to.i32;
+  const result = attempt(sourceOffset, sourceInlineLength, targetOffset, targetLimit);
+  su8 = si32 = tu8 = ti32 = null;
+  return result;
+}
+
+function attempt(sourceOffset, sourceInlineLength, targetOffset, targetLimit) {
   start = sourceOffset;
   area = start + si32[start >> 2];
   segments = start + sourceInlineLength;

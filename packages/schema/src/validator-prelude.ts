@@ -3,7 +3,8 @@ import { ValidateCode as Code } from "./validate-reasons.ts";
 /** The part of every generated validator that does not depend on the type; text, like the writer's. */
 export const validatorPrelude: string = `
 const { isAscii, isUtf8, isUnknownBlob } = rt;
-let mem = null, u8, i32, u32;
+// Set for the time of a call only: a codec that lives on must not keep the memory of an app that is gone.
+let u8 = null, i32 = null, u32 = null;
 let base = 0, depth = 0;
 // The next free byte and the end of the structs, relative to the body's start.
 let cursor = 0, end = 0;
@@ -12,10 +13,13 @@ let area = 0, at = 0, size = 0, ascii = true;
 let lengths = null, count = 0, segment = 0, segmentBytes = 0;
 
 function validate(memory, offset, inlineLength, segmentLengths, segmentCount) {
-  if (memory !== mem) {
-    mem = memory;
-    u8 = memory.u8; i32 = memory.i32; u32 = memory.u32;
-  }
+  u8 = memory.u8; i32 = memory.i32; u32 = memory.u32;
+  const code = check(offset, inlineLength, segmentLengths, segmentCount);
+  u8 = i32 = u32 = lengths = null;
+  return code;
+}
+
+function check(offset, inlineLength, segmentLengths, segmentCount) {
   const length = inlineLength | 0;
   if (length !== inlineLength || (length & 7) !== 0 || length < 8 + ROOT) return ${Code.BODY};
   if (!(offset >= 0) || offset % 8 !== 0 || offset + length > u8.length) return ${Code.BODY};

@@ -5,7 +5,8 @@
 export const writerPrelude = `
 const { bad, explain, packUnknown, unknownEnum, structFromJson, byteLength } = rt;
 const isArray = Array.isArray, keys = Object.keys, hasOwn = Object.hasOwn;
-let mem = null, u8, i32, u32, f32, f64, i64, u64, node;
+// Set for the time of a call only: a codec that lives on must not keep the memory of an app that is gone.
+let u8 = null, i32 = null, u32 = null, f32 = null, f64 = null, i64 = null, u64 = null, node = null;
 // Absolute positions: start of the body, next free byte, end of the block.
 let base = 0, cursor = 0, limit = 0, depth = 0;
 // The string area: its length in bytes so far, the first bytes of it, and the strings after those. One
@@ -18,13 +19,16 @@ let sink = null, segmentBytes = 0, segmentSeen = 0;
 const segmentTaken = [];
 
 function bind(memory) {
-  mem = memory;
   u8 = memory.u8; i32 = memory.i32; u32 = memory.u32; f32 = memory.f32; f64 = memory.f64;
   i64 = memory.i64; u64 = memory.u64; node = memory.node;
 }
 
+function release() {
+  u8 = i32 = u32 = f32 = f64 = i64 = u64 = node = null;
+}
+
 function write(message, memory, offset, end, segments) {
-  if (memory !== mem) bind(memory);
+  bind(memory);
   base = offset;
   limit = end < u8.length ? end : u8.length;
   sink = segments;
@@ -46,6 +50,7 @@ function write(message, memory, offset, end, segments) {
   } finally {
     text = "";
     sink = null;
+    release();
   }
 }
 
