@@ -22,7 +22,7 @@ export interface ChildExit {
 /** A running child. Every failure message carries all that it has printed. */
 export interface Child {
   readonly pid: number;
-  /** What it has printed so far, both streams as they came. */
+  /** What it has printed so far, both streams as their lines came; the order between them is not certain. */
   output(): string;
   /** Writes a line to its standard input. */
   write(line: string): void;
