@@ -218,6 +218,7 @@ function tame(message: v1.Everything): void {
 function tameNewer(message: v2.Everything): void {
   message.leafToList = message.leafToList.slice(0, 1);
   message.singleToList = [];
+  if (Object.hasOwn(message, "keptLevel")) message.keptLevel = v2.Level.LOW;
   if (Object.hasOwn(message, "stringToBytes")) message.stringToBytes = Buffer.from("text ü");
   if (message.recursive !== undefined) tameNewer(message.recursive);
 }

@@ -11,7 +11,7 @@ let u8 = null, i32 = null, u32 = null, f32 = null, f64 = null, i64 = null, u64 =
 let base = 0, cursor = 0, limit = 0, depth = 0;
 // The string area: its length in bytes so far, the first bytes of it, and the strings after those. One
 // native write for all of them costs less than one for each; a few short ones are faster without any.
-const first = new Uint8Array(FIRST);
+const first = new Uint8Array(FIRST + 8), firstWords = new Int32Array(first.buffer);
 let at = 0, firstBytes = 0, firstBits = 0, text = "";
 // Careful mode: strings may hold more than ASCII, and their lengths in UTF-8 are counted.
 let careful = false, anyWide = false, carefulRuns = 0;
@@ -32,7 +32,7 @@ function write(message, memory, offset, end, segments) {
   base = offset;
   limit = end < u8.length ? end : u8.length;
   sink = segments;
-  segmentTaken.length = 0;
+  if (segmentTaken.length !== 0) segmentTaken.length = 0;
   careful = carefulRuns > 0;
   try {
     let result = attempt(message);
@@ -73,7 +73,12 @@ function attempt(message) {
     i32[(end >> 2) - 2] = 0;
     i32[(end >> 2) - 1] = 0;
     if (firstBits > 127) return 0;
-    for (let i = 0; i < firstBytes; i++) u8[area + i] = first[i];
+    if (firstBytes !== 0) {
+      // Word by word: what follows in the last one is zero.
+      first[firstBytes] = first[firstBytes + 1] = first[firstBytes + 2] = 0;
+      const words = (firstBytes + 3) >> 2, to = area >> 2;
+      for (let i = 0; i < words; i++) i32[to + i] = firstWords[i];
+    }
     const rest = size - firstBytes;
     if (careful) {
       node.utf8Write(text, area + firstBytes, rest);
