@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export { bytesAllocatedBy } from "./allocations.ts";
 export { countDescriptors, countMappings, countMemfds, openDescriptors } from "./descriptors.ts";
 export { FdWaiter } from "./fd-waiter.ts";
 export { type FuzzRound, fuzzMain, runRounds } from "./fuzz.ts";

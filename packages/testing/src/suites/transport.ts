@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Connection, KoalaError, type Span } from "@koala/interface";
 import { EAGAIN, ECONNRESET, EINVAL } from "@koala/native";
+import { bytesAllocatedBy } from "../allocations.ts";
 import { countDescriptors } from "../descriptors.ts";
 import { Prng } from "../prng.ts";
 import { PatternReceiver, PatternSender } from "./byte-pattern.ts";
@@ -277,6 +278,20 @@ function testEnding(subject: TransportSubject): void {
 }
 
 function testNumbers(subject: TransportSubject): void {
+  it("allocates nothing for small sends and receives", (test) => {
+    const fixture = new TransportFixture(subject, test);
+    const [client, server] = fixture.connect(fixture.listen());
+    const spans = [spanOf(48), spanOf(16)];
+    const pass = () => {
+      client.send(spans, 2);
+      server.receive(spans, 2);
+      client.send(spans, 1);
+      server.receive(spans, 1);
+    };
+    const calls = 4 * 2000;
+    assert.ok(bytesAllocatedBy(pass, calls / 4) / calls < 4, "less than half a pointer a call");
+  });
+
   it("leaves no descriptor behind", () => {
     const endings: (() => void)[] = [];
     const cycle = () => {
