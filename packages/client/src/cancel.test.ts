@@ -58,6 +58,7 @@ test("signals are left without listeners", async (t) => {
 
 test("timeoutMs goes to the daemon, and is checked here", async (t) => {
   const { client, daemon } = await startEcho(t);
+  await client.say({ text: "is bound now: nothing of the time is spent waiting" });
   let word = 0;
   daemon.onCall = (call) => {
     word = call.slot[3]!;

@@ -49,10 +49,11 @@ import { WaitingCalls } from "./waiting-calls.ts";
 
 /** Slots of one drain, before continuations get their turn. */
 const drainSlotsMax = 256;
-/** Slots without a look at the rest of the event loop. */
+/** Slots, and drains, without a look at the rest of the event loop. */
 const turnSlotsMax = 4096;
+const turnDrainsMax = 64;
 /** Replies that are held back from the daemon while a drain goes on. */
-const flushSlots = 64;
+const flushSlots = 128;
 /** Microtasks for continuations to make calls that can carry released blocks. */
 const hopsMax = 3;
 
@@ -107,6 +108,7 @@ export class Datapath {
   private isDraining = false;
   private isAwake = false;
   private turnSlots = 0;
+  private turnDrains = 0;
   private hops = 0;
   private closing: { reason: string; mayReconnect: boolean } | null = null;
 
@@ -244,6 +246,7 @@ export class Datapath {
   private wake(): void {
     this.isAwake = true;
     this.turnSlots = 0;
+    this.turnDrains = 0;
     this.drain();
   }
 
@@ -270,6 +273,7 @@ export class Datapath {
     }
     if (this.consumer.release()) this.out.ringAtFlush();
     this.turnSlots += count;
+    this.turnDrains++;
     if (this.hasRoom) this.pump();
     this.hops = 0;
     this.schedule();
@@ -338,7 +342,7 @@ export class Datapath {
     }
     this.updateReference();
     if (!this.isAwake) return;
-    if (this.turnSlots >= turnSlotsMax) {
+    if (this.turnSlots >= turnSlotsMax || this.turnDrains >= turnDrainsMax) {
       setImmediate(this.onTurn);
     } else if (this.consumer.sleep()) {
       this.isAwake = false;

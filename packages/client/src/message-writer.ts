@@ -130,21 +130,19 @@ export class MessageWriter implements SegmentSink {
         this.dropSegments();
         throw error;
       }
-      const least = this.segmentBytes + this.noRoomFor + Math.abs(length);
-      if (length > 0 && this.noRoomFor === 0 && least <= this.messageBytesMax) {
+      const isWhole = this.noRoomFor === 0;
+      const least = this.segmentBytes + (isWhole ? Math.abs(length) : this.noRoomFor);
+      if (length > 0 && isWhole && least <= this.messageBytesMax) {
         this.inlineLength = length;
         return Written.OK;
       }
       heap.free(this.tag, this.offset);
       // What the codec wants next is a guess on the large side, so only a clear excess counts.
-      const most = length > 0 ? this.messageBytesMax : this.messageBytesMax * 2;
-      if (least > most) return this.giveUp(Written.TOO_LARGE, least);
-      if (this.noRoomFor !== 0) {
-        const part = this.segmentBytes + this.noRoomFor;
-        return part > this.messageBytesMax
-          ? this.giveUp(Written.TOO_LARGE, part)
-          : this.giveUp(Written.HEAP_FULL, this.noRoomFor);
+      const isGuess = length < 0 && isWhole;
+      if (least > (isGuess ? this.messageBytesMax * 2 : this.messageBytesMax)) {
+        return this.giveUp(Written.TOO_LARGE, least);
       }
+      if (!isWhole) return this.giveUp(Written.HEAP_FULL, this.noRoomFor);
       bytes = Math.min(-length, this.messageBytesMax + smallBytesMax);
       if (bytes <= this.capacity) return this.giveUp(Written.TOO_LARGE, least);
     }
