@@ -5,6 +5,20 @@
  * @packageDocumentation
  */
 export {
+  type AdminAnswers,
+  type AdminPath,
+  type AdminRefusal,
+  type AppStatus,
+  adminPaths,
+  type BindingStatus,
+  type DaemonCounters,
+  type DaemonStatus,
+  type LinkStatus,
+  type RuntimeStatus,
+  type SchemaVersion,
+  type ServiceStatus,
+} from "./admin/answers.ts";
+export {
   ADMIN_SOCKET,
   type AppLimits,
   type AppRequest,

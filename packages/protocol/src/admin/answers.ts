@@ -1,0 +1,172 @@
+/**
+ * What the daemon answers at its admin socket (`<prefix>/admin.sock`): HTTP/1.1, GET only, one JSON
+ * object an answer, one request a connection. Plain data without behaviour; the daemon's runtimes
+ * describe themselves with the same types.
+ */
+import type { ServiceOffer } from "../link/handshake.ts";
+
+/** One attached app thread. */
+export interface AppStatus {
+  id: number;
+  runtime: number;
+  /** As the app calls itself. */
+  name: string;
+  /** Version of its client library. */
+  library: string;
+  /** 0 for the main thread of its process. */
+  thread: number;
+  /** From the kernel, not from the app. */
+  pid: number;
+  uid: number;
+  callsMade: number;
+  callsServed: number;
+  /** Open calls, made and served. */
+  outgoing: number;
+  incoming: number;
+  /** Messages that wait for room in the app's ring or heap. */
+  parked: number;
+  sendHeapBytes: number;
+  receiveHeapBytes: number;
+  receiveBlocks: number;
+  /** Mesh names it serves, one entry a service. */
+  exports: string[];
+  /** When it attached, milliseconds since 1970. */
+  attachedMs: number;
+}
+
+/** One connection to another daemon. */
+export interface LinkStatus {
+  runtime: number;
+  address: string;
+  direction: "outgoing" | "incoming";
+  state: "connecting" | "handshake" | "up" | "draining" | "down";
+  /** Name of the daemon over there, once it is known. */
+  peer: string;
+  since: string;
+  bytesIn: number;
+  bytesOut: number;
+  calls: number;
+  parked: number;
+  /** Why it is down. */
+  problem: string;
+  services: ServiceOffer[];
+}
+
+/** A client of an app: who it may call, and who serves that. */
+export interface BindingStatus {
+  runtime: number;
+  app: string;
+  target: string;
+  service: string;
+  schema: string;
+  /** Who serves it now. */
+  endpoints: string[];
+  /** Why nobody does; "" if somebody does. */
+  problem: string;
+}
+
+/** A service under a mesh name, in one version of its schema, at one place. */
+export interface ServiceStatus {
+  /** Mesh name. */
+  name: string;
+  /** Protobuf service. */
+  service: string;
+  schema: string;
+  /** `local`, or the daemon at the other end of a link: its name, its address while that is unknown. */
+  where: string;
+  /** App threads that serve it; over a link, those of all versions of the schema together. */
+  instances: number;
+  /** Protobuf names; empty over a link, which carries hashes only. */
+  methods: string[];
+}
+
+/** One runtime thread and all that it hosts. */
+export interface RuntimeStatus {
+  index: number;
+  rounds: number;
+  sleeps: number;
+  spins: number;
+  spinHits: number;
+  cpuSeconds: number;
+  openCalls: number;
+  apps: AppStatus[];
+  links: LinkStatus[];
+  bindings: BindingStatus[];
+  services: ServiceStatus[];
+}
+
+/** Sums over all runtimes, of the apps and links that are there now. */
+export interface DaemonCounters {
+  apps: number;
+  /** Links that are up. */
+  linksUp: number;
+  /** Links, in whatever state. */
+  links: number;
+  bindings: number;
+  openCalls: number;
+  callsMade: number;
+  callsServed: number;
+  linkBytesIn: number;
+  linkBytesOut: number;
+  /** Of the runtimes' threads. */
+  cpuSeconds: number;
+}
+
+/** The daemon as a whole. */
+export interface DaemonStatus {
+  name: string;
+  version: string;
+  pid: number;
+  prefix: string;
+  /** Where peers connect to, with the real port; null without a port. */
+  listen: string | null;
+  /** ISO 8601. */
+  startedAt: string;
+  uptimeMs: number;
+  state: "running" | "draining";
+  /** Version of Node. */
+  node: string;
+  memory: { rssBytes: number };
+  counters: DaemonCounters;
+  runtimes: RuntimeStatus[];
+}
+
+/** One version of a service's schema that apps of this host serve. */
+export interface SchemaVersion {
+  schema: string;
+  /** Mesh names under which it is served. */
+  names: string[];
+  methods: string[];
+  /** `google.protobuf.FileDescriptorSet`, base64. */
+  descriptorSet: string;
+}
+
+/** Every answer by its path. */
+export interface AdminAnswers {
+  "/v1/status": DaemonStatus;
+  "/v1/apps": { apps: AppStatus[] };
+  /** Services of this host and those that peers offer. */
+  "/v1/services": { services: ServiceStatus[] };
+  "/v1/links": { links: LinkStatus[] };
+  "/v1/bindings": { bindings: BindingStatus[] };
+  /** `?service=geo.v1.Geo`: 404 `ERR_ADMIN_SERVICE` when no app of this host serves it. */
+  "/v1/schema": { service: string; versions: SchemaVersion[] };
+}
+export type AdminPath = keyof AdminAnswers;
+
+/** What there is to ask for. */
+export const adminPaths: readonly AdminPath[] = [
+  "/v1/status",
+  "/v1/apps",
+  "/v1/services",
+  "/v1/links",
+  "/v1/bindings",
+  "/v1/schema",
+];
+
+/** The body of every answer whose status is not 200. */
+export interface AdminRefusal {
+  /** Stable: `ERR_ADMIN_…`. */
+  code: string;
+  message: string;
+}
