@@ -89,7 +89,7 @@ export class Runtime {
     if (this.timers.count > 0) this.timers.advance(this.nowMs);
     const allIdle = this.pollActive();
     this.flushDirty();
-    if (allIdle && this.spin()) return;
+    if (this.stopped || (allIdle && this.spin())) return;
     this.putToSleep();
     if (this.active.length > 0) {
       this.options.waiter.wait(0);

@@ -10,6 +10,8 @@
 export interface SpinOptions {
   /** Longest spin, microseconds; 0 switches spinning off. */
   maxMicros: number;
+  /** Always spin that long, whatever comes of it. */
+  fixed: boolean;
   cores: number;
   /** Threads of the whole machine that are running or want to, this one included. */
   runnableThreads: () => number;
@@ -33,7 +35,8 @@ export class Spinner {
 
   /** How long to look for work now, microseconds. */
   budgetMicros(): number {
-    if (this.options.maxMicros === 0) return 0;
+    const { maxMicros, fixed } = this.options;
+    if (maxMicros === 0 || fixed) return maxMicros;
     if (this.rounds % sampleRounds === 0) {
       this.crowded = this.options.runnableThreads() > this.options.cores;
     }

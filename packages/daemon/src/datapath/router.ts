@@ -189,6 +189,12 @@ export class Router {
     return source === null ? true : source.retry(call);
   }
 
+  /** Who can serve a binding now. */
+  candidatesOf(binding: Binding): readonly Candidate[] {
+    if (binding.version !== this.version) this.resolve(binding);
+    return binding.candidates;
+  }
+
   private expire(call: Call): void {
     const name = call.method === null ? "the call" : call.method.name;
     const origin = call.caller !== null ? Origin.LOCAL_DAEMON : Origin.REMOTE_DAEMON;

@@ -24,6 +24,7 @@ import type { AreaLog } from "../log/index.ts";
 import { version } from "../version.ts";
 import type { AppIdentity, Notice } from "./commands.ts";
 import type { EpollWaiter } from "./epoll-waiter.ts";
+import type { AppStatus, BindingStatus, ServiceStatus } from "./status.ts";
 
 const REGION_UNIT = 64 * 1024;
 
@@ -55,6 +56,8 @@ export interface AppHostOptions {
 export class AppHost {
   readonly apps: Map<number, HostedApp> = new Map();
   private readonly options: AppHostOptions;
+  /** Called when an app has broken a rule; `closeViolators` is to be called soon. */
+  onViolators: () => void = () => {};
   private readonly violators: AppEndpoint[] = [];
 
   constructor(options: AppHostOptions) {
@@ -134,6 +137,69 @@ export class AppHost {
     this.options.notify({ op: "closed", app: app.id, code, reason });
   }
 
+  /** Refuses an app because the daemon is about to stop. */
+  turnAway(id: number, controlFd: number): void {
+    const code = "ERR_DAEMON_DRAIN";
+    const reason = "the daemon is about to stop";
+    send(controlFd, { op: "closed", code, message: reason, reconnect: true }, null);
+    closeFd(controlFd);
+    this.options.notify({ op: "closed", app: id, code, reason });
+  }
+
+  status(runtime: number): AppStatus[] {
+    return [...this.apps.values()].map(({ id, identity, endpoint, attachedMs }) => {
+      const usage = endpoint.receive.heap.usage();
+      return {
+        ...identity,
+        id,
+        runtime,
+        callsMade: endpoint.callsMade,
+        callsServed: endpoint.callsServed,
+        outgoing: endpoint.outgoing,
+        incoming: endpoint.incoming,
+        parked: endpoint.parkedCount,
+        sendHeapBytes: endpoint.send.bytes,
+        receiveHeapBytes: usage.regionBytes,
+        receiveBlocks: usage.blocks,
+        exports: endpoint.exports.flatMap((entry) => (entry === undefined ? [] : [entry.name])),
+        attachedMs,
+      };
+    });
+  }
+
+  bindingStatus(runtime: number): BindingStatus[] {
+    const { router } = this.options;
+    return [...this.apps.values()].flatMap(({ endpoint }) =>
+      endpoint.bindings.flatMap((binding): BindingStatus[] => {
+        if (binding === undefined) return [];
+        const endpoints = router.candidatesOf(binding).map(({ party }) => party.label);
+        return [
+          {
+            runtime,
+            app: endpoint.label,
+            target: binding.target,
+            service: binding.schema.typeName,
+            schema: binding.schema.hash,
+            endpoints,
+            problem: endpoints.length > 0 ? "" : router.refusalOf(binding).message,
+          },
+        ];
+      }),
+    );
+  }
+
+  serviceStatus(): ServiceStatus[] {
+    return this.options.router.exports.map(({ name, schema }) => ({
+      name,
+      service: schema.typeName,
+      schema: schema.hash,
+      where: "local",
+      instances: 1,
+      methods: schema.methods.map((method) => method.name),
+      descriptorSet: Buffer.from(schema.descriptorSet).toString("base64"),
+    }));
+  }
+
   /** Tells all apps that the daemon is about to stop. */
   announceDrain(): void {
     for (const app of this.apps.values()) send(app.controlFd, { op: "drain" }, null);
@@ -171,6 +237,7 @@ export class AppHost {
         },
         onViolation: (violator) => {
           this.violators.push(violator);
+          this.onViolators();
         },
       },
       router,

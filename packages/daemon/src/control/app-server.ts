@@ -1,0 +1,242 @@
+/**
+ * The control channels of apps: accepts them, knows who is at the other end from the kernel, checks every
+ * packet, and passes it on to the runtime that serves the app. Answers come from that runtime.
+ */
+import { chmodSync, mkdirSync, unlinkSync } from "node:fs";
+import { dirname } from "node:path";
+import { KoalaError, messageOf } from "@koala/interface";
+import {
+  closeFd,
+  duplicateFd,
+  EAGAIN,
+  errnoName,
+  POLL_IN,
+  receiveMessage,
+  SOCKET_SEQPACKET,
+  sendMessage,
+  socketAccept,
+  socketPeerCredentials,
+  unixConnect,
+  unixListen,
+  unwatch,
+  watch,
+} from "@koala/native";
+import {
+  type AppRequest,
+  CONTROL_VERSION,
+  controlPacketBytesMax,
+  type DaemonMessage,
+} from "@koala/protocol";
+import { appRequestSchema } from "@koala/protocol/schemas";
+import type { AreaLog } from "../log/index.ts";
+import { version } from "../version.ts";
+import type { AppIdentity } from "../worker/commands.ts";
+import type { RuntimeThread } from "./runtime-thread.ts";
+
+/** Connections that have not said hello are closed after this time. */
+const helloDeadlineMs = 5000;
+const packetsPerTurn = 64;
+const descriptorsMax = 16;
+
+interface Channel {
+  readonly id: number;
+  readonly fd: number;
+  readonly pid: number;
+  readonly uid: number;
+  watcher: number;
+  runtime: RuntimeThread | null;
+  deadline: NodeJS.Timeout | null;
+}
+
+export interface AppServerOptions {
+  path: string;
+  appsMax: number;
+  runtimes: readonly RuntimeThread[];
+  log: AreaLog;
+}
+
+export class AppServer {
+  private readonly options: AppServerOptions;
+  private readonly channels = new Map<number, Channel>();
+  private readonly listener: number;
+  private readonly watcher: number;
+  private readonly packet = new Uint8Array(controlPacketBytesMax);
+  private readonly fds = new Int32Array(1 + descriptorsMax);
+  private nextId = 1;
+
+  /** Listens; throws ERR_DAEMON_SOCKET when it can't, and says who is in the way. */
+  constructor(options: AppServerOptions) {
+    this.options = options;
+    this.listener = listenAt(options.path);
+    this.watcher = watch(this.listener, POLL_IN, () => this.accept());
+  }
+
+  /** The runtime has ended this app's datapath, and has told the app. */
+  closed(id: number): void {
+    const channel = this.channels.get(id);
+    if (channel !== undefined) this.drop(channel);
+  }
+
+  close(): void {
+    unwatch(this.watcher);
+    closeFd(this.listener);
+    for (const channel of [...this.channels.values()]) this.drop(channel);
+    try {
+      unlinkSync(this.options.path);
+    } catch {
+      // Somebody has removed the directory already; there is nothing left to clean up.
+    }
+  }
+
+  private accept(): void {
+    for (let i = 0; i < packetsPerTurn; i++) {
+      const fd = socketAccept(this.listener);
+      if (fd < 0) {
+        if (fd !== -EAGAIN) this.options.log.error("accept failed", { reason: errnoName(fd) });
+        return;
+      }
+      this.open(fd);
+    }
+  }
+
+  private open(fd: number): void {
+    const { pid, uid } = socketPeerCredentials(fd);
+    const id = this.nextId++;
+    const channel: Channel = { id, fd, pid, uid, watcher: -1, runtime: null, deadline: null };
+    this.channels.set(id, channel);
+    channel.watcher = watch(fd, POLL_IN, () => this.read(channel));
+    channel.deadline = setTimeout(
+      () => this.refuse(channel, "ERR_APP_PROTOCOL", "no hello in time"),
+      helloDeadlineMs,
+    );
+    channel.deadline.unref();
+  }
+
+  private read(channel: Channel): void {
+    for (let i = 0; i < packetsPerTurn && this.channels.has(channel.id); i++) {
+      const bytes = receiveMessage(channel.fd, this.packet, this.fds);
+      if (bytes === -EAGAIN) return;
+      if (bytes <= 0) {
+        const reason = bytes === 0 ? "its process ended or closed" : errnoName(bytes);
+        channel.runtime?.command({ op: "detach", app: channel.id, reason });
+        this.drop(channel);
+        return;
+      }
+      this.take(channel, bytes, Array.from(this.fds.subarray(1, 1 + this.fds[0]!)));
+    }
+  }
+
+  private take(channel: Channel, bytes: number, fds: number[]): void {
+    const request = parse(this.packet.subarray(0, bytes));
+    if (typeof request === "string") {
+      for (const fd of fds) closeFd(fd);
+      this.refuse(channel, "ERR_APP_PROTOCOL", request);
+      return;
+    }
+    if (channel.runtime !== null) {
+      channel.runtime.command({ op: "request", app: channel.id, request, fds });
+      return;
+    }
+    for (const fd of fds) closeFd(fd);
+    if (request.op !== "hello")
+      this.refuse(channel, "ERR_APP_PROTOCOL", "the first packet is no hello");
+    else this.hello(channel, request);
+  }
+
+  private hello(channel: Channel, hello: AppRequest & { op: "hello" }): void {
+    const { appsMax, runtimes } = this.options;
+    if (hello.version !== CONTROL_VERSION) {
+      const text = `the app speaks version ${hello.version} of the control channel (library ${hello.library}), this daemon ${CONTROL_VERSION} (${version}); update the older one`;
+      this.refuse(channel, "ERR_APP_VERSION", text);
+      return;
+    }
+    if (runtimes.reduce((sum, runtime) => sum + runtime.apps, 0) >= appsMax) {
+      this.refuse(
+        channel,
+        "ERR_APP_LIMIT",
+        `${appsMax} apps are attached; raise apps in [limits] of koala.toml`,
+      );
+      return;
+    }
+    if (channel.deadline !== null) clearTimeout(channel.deadline);
+    const runtime = runtimes.reduce((least, next) => (next.apps < least.apps ? next : least));
+    runtime.apps++;
+    channel.runtime = runtime;
+    const { name, library, thread } = hello;
+    const identity: AppIdentity = { name, library, thread, pid: channel.pid, uid: channel.uid };
+    // The runtime gets a descriptor of its own, so that neither side closes what the other one uses.
+    const controlFd = duplicateFd(channel.fd);
+    runtime.command({ op: "attach", app: channel.id, controlFd, identity });
+  }
+
+  private refuse(channel: Channel, code: string, message: string): void {
+    this.options.log.warn("app refused", {
+      app: channel.id,
+      pid: channel.pid,
+      code,
+      reason: message,
+    });
+    const packet: DaemonMessage = { op: "closed", code, message, reconnect: false };
+    sendMessage(channel.fd, Buffer.from(JSON.stringify(packet)), null);
+    channel.runtime?.command({ op: "detach", app: channel.id, reason: message });
+    this.drop(channel);
+  }
+
+  private drop(channel: Channel): void {
+    if (!this.channels.delete(channel.id)) return;
+    if (channel.deadline !== null) clearTimeout(channel.deadline);
+    if (channel.runtime !== null) channel.runtime.apps--;
+    unwatch(channel.watcher);
+    closeFd(channel.fd);
+  }
+}
+
+/** The request, or what is wrong with the packet. */
+function parse(bytes: Uint8Array): AppRequest | string {
+  let json: unknown;
+  try {
+    json = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
+  } catch {
+    return "a control packet that is not JSON";
+  }
+  const parsed = appRequestSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  return `a malformed control packet: ${issue?.path.join(".") ?? ""} ${issue?.message ?? ""}`;
+}
+
+/** Listens at a path, replacing a socket that nobody serves any more. */
+function listenAt(path: string): number {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  try {
+    return unixListen(path, SOCKET_SEQPACKET, 512, 0o666);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) {
+      throw socketError(path, messageOf(error), error);
+    }
+  }
+  if (isServed(path)) {
+    throw socketError(
+      path,
+      "another koalad serves it; use another --prefix, or stop that one",
+      null,
+    );
+  }
+  unlinkSync(path);
+  const fd = unixListen(path, SOCKET_SEQPACKET, 512, 0o666);
+  chmodSync(path, 0o666);
+  return fd;
+}
+
+function isServed(path: string): boolean {
+  try {
+    closeFd(unixConnect(path, SOCKET_SEQPACKET));
+    return true;
+  } catch {
+    return false; // nobody listens: the socket is what a killed daemon left behind
+  }
+}
+
+function socketError(path: string, reason: string, cause: unknown): KoalaError {
+  return new KoalaError("ERR_DAEMON_SOCKET", `can't listen at ${path}: ${reason}`, { cause });
+}

@@ -1,0 +1,119 @@
+#!/usr/bin/env node
+/** The program `koalad`: reads flags and configuration, runs the daemon, obeys signals. */
+import { parseArgs } from "node:util";
+import { messageOf } from "@koala/interface";
+import { loadConfig } from "./config/index.ts";
+import { Daemon } from "./control/daemon.ts";
+import { createLog, logOptionsFrom } from "./log/index.ts";
+import { version } from "./version.ts";
+
+const usage = `koalad ${version} - the Koala daemon
+
+Usage: koalad [options]
+
+  --config FILE     configuration, koala.toml (default: built-in defaults)
+  --prefix DIR      directory for the daemon's sockets
+  --listen ADDRESS  host:port for other daemons; port 0 takes a free one, "" none
+  --check           check the configuration and exit
+  --version         print the version and exit
+  --help            print this text and exit
+
+Environment: KOALA_PREFIX, KOALA_LISTEN, KOALA_LOG, KOALA_LOG_FILE, KOALA_LOG_FORMAT
+Exit codes: 0 stopped in order · 1 failed · 2 wrong usage or configuration
+`;
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+await main();
+
+async function main(): Promise<void> {
+  const flags = readFlags();
+  if (flags === undefined) return;
+  let config: ReturnType<typeof loadConfig>;
+  let log: ReturnType<typeof createLog>;
+  try {
+    const { config: path, prefix, listen } = flags;
+    config = loadConfig({
+      env: process.env,
+      ...(path === undefined ? {} : { path }),
+      ...(prefix === undefined ? {} : { prefix }),
+      ...(listen === undefined ? {} : { listen }),
+    });
+    log = createLog(logOptionsFrom(process.env, config.log));
+  } catch (error) {
+    process.stderr.write(`${messageOf(error)}\n`);
+    process.exitCode = EXIT_USAGE;
+    return;
+  }
+  if (flags.check) {
+    process.stdout.write("koalad: the configuration is in order\n");
+    await log.close();
+    return;
+  }
+  const daemon = new Daemon({
+    config,
+    log,
+    onFailure: (reason) => {
+      log.area("daemon").error(reason);
+      process.exitCode = EXIT_FAILED;
+      void shutDown(false);
+    },
+  });
+  let stopping = false;
+  const shutDown = async (orderly: boolean): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    if (orderly) await daemon.drain();
+    else await daemon.stop();
+    log.area("daemon").info("stopped");
+    await log.close();
+    process.exit();
+  };
+  process.on("SIGTERM", () => void shutDown(true));
+  process.on("SIGINT", () => void shutDown(true));
+  process.on("SIGHUP", () => log.reopen());
+  try {
+    await daemon.start();
+  } catch (error) {
+    process.stderr.write(`koalad: ${messageOf(error)}\n`);
+    await log.close();
+    process.exit(EXIT_FAILED);
+  }
+  if (daemon.address !== undefined)
+    process.stdout.write(`koalad: listening on ${daemon.address}\n`);
+  process.stdout.write(`koalad: ready in ${config.daemon.prefix}\n`);
+  log.area("daemon").info("ready", { version, prefix: config.daemon.prefix, pid: process.pid });
+}
+
+interface Flags {
+  config: string | undefined;
+  prefix: string | undefined;
+  listen: string | undefined;
+  check: boolean;
+}
+
+function readFlags(): Flags | undefined {
+  try {
+    const { values } = parseArgs({
+      options: {
+        config: { type: "string" },
+        prefix: { type: "string" },
+        listen: { type: "string" },
+        check: { type: "boolean" },
+        version: { type: "boolean" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+    if (values.help === true) process.stdout.write(usage);
+    else if (values.version === true) process.stdout.write(`${version}\n`);
+    else {
+      const { config, prefix, listen, check } = values;
+      return { config, prefix, listen, check: check === true };
+    }
+  } catch (error) {
+    process.stderr.write(`koalad: ${messageOf(error)}\n\n${usage}`);
+    process.exitCode = EXIT_USAGE;
+  }
+  return undefined;
+}
