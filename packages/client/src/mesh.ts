@@ -47,9 +47,12 @@ export interface MeshOptions {
   readonly log: Log;
 }
 
+const nameLengthMax = 255;
 const noticeMs = 2000;
 const retryMsMin = 10;
 const retryMsMax = 500;
+/** A connection that ends sooner than this counts as an attempt that failed. */
+const shortMs = 1000;
 
 export class MeshConnection implements Mesh, DatapathOwner {
   readonly log: Log;
@@ -63,10 +66,13 @@ export class MeshConnection implements Mesh, DatapathOwner {
   private isDraining = false;
   private failure: RpcError | null = null;
   private waitingCount = 0;
+  private connectedAt = 0;
+  private retryMs = retryMsMin;
   private retryTimer: NodeJS.Timeout | null = null;
   private onRetry: (() => void) | null = null;
 
   constructor(options: MeshOptions) {
+    checkName("ERR_CONNECT_NAME", "connect: name", options.name);
     this.options = options;
     this.log = options.log;
     this.path = controlSocketPath(options.prefix);
@@ -78,6 +84,7 @@ export class MeshConnection implements Mesh, DatapathOwner {
   }
 
   client<Service extends DescService>(service: Service, target: string): Client<Service> {
+    checkName("ERR_CLIENT_TARGET", "client: target", target);
     const key = `${target}\0${service.typeName}`;
     let binding = this.bindings.get(key);
     // Two generations of generated code in one process differ in their descriptors.
@@ -96,13 +103,15 @@ export class MeshConnection implements Mesh, DatapathOwner {
 
   async serve(options: ServeOptions, routes: ServiceRoutes): Promise<Server> {
     if (this.isClosed) throw new KoalaError("ERR_MESH_CLOSED", "serve: the mesh was closed");
+    checkName("ERR_SERVE_NAME", "serve: name", options.name);
     const server = new Server(this, options, routes);
     this.servers.add(server);
     try {
       await server.start(this.isDraining ? null : this.datapath);
       return server;
     } catch (error) {
-      this.servers.delete(server);
+      // Some of its services may have been accepted.
+      await server.close({ graceMs: 0 });
       throw error;
     }
   }
@@ -223,6 +232,7 @@ export class MeshConnection implements Mesh, DatapathOwner {
   private adopt(attachment: Attachment): void {
     const datapath = new Datapath(attachment, this);
     this.datapath = datapath;
+    this.connectedAt = performance.now();
     this.isDraining = false;
     for (const binding of this.bindings.values()) binding.bind(datapath);
     for (const server of this.servers) server.connected(datapath);
@@ -231,8 +241,10 @@ export class MeshConnection implements Mesh, DatapathOwner {
   private async connectBy(deadline: number): Promise<void> {
     const startedAt = performance.now();
     const isFirst = Number.isFinite(deadline);
-    let delay = retryMsMin;
     let hasNoticed = false;
+    // A daemon that accepts and ends connections in turns is not asked without pause.
+    if (!isFirst && startedAt - this.connectedAt < shortMs) await this.pause(true);
+    else this.retryMs = retryMsMin;
     while (!this.isClosed) {
       const left = Math.max(deadline - performance.now(), retryMsMin);
       try {
@@ -242,21 +254,22 @@ export class MeshConnection implements Mesh, DatapathOwner {
       } catch (error) {
         if (error instanceof ConnectError && !error.mayRetry) throw error;
         const now = performance.now();
-        if (now + delay > deadline) throw this.noDaemonError(error);
+        if (now + this.retryMs > deadline) throw this.noDaemonError(error);
         if (!hasNoticed && now - startedAt > noticeMs) {
           hasNoticed = true;
           this.log("warn", `waiting for the daemon at ${this.path}`);
         }
       }
-      await this.pause(delay, isFirst || this.servers.size > 0);
-      delay = Math.min(delay * 2, retryMsMax);
+      await this.pause(isFirst || this.servers.size > 0);
     }
   }
 
-  private pause(ms: number, keepAlive: boolean): Promise<void> {
+  /** Longer each time, up to a limit. */
+  private pause(keepAlive: boolean): Promise<void> {
     return new Promise((resolve) => {
       this.onRetry = resolve;
-      this.retryTimer = setTimeout(resolve, ms);
+      this.retryTimer = setTimeout(resolve, this.retryMs);
+      this.retryMs = Math.min(this.retryMs * 2, retryMsMax);
       if (!keepAlive) this.retryTimer.unref();
     });
   }
@@ -283,6 +296,15 @@ export class MeshConnection implements Mesh, DatapathOwner {
     }
     for (const server of this.servers) server.abandoned(error);
   }
+}
+
+/** The daemon ends the connection of an app that sends it another name. */
+function checkName(code: string, what: string, name: string): void {
+  if (typeof name === "string" && name.length >= 1 && name.length <= nameLengthMax) return;
+  throw new KoalaError(
+    code,
+    `${what}: expected a string of 1 to ${nameLengthMax} characters, found ${JSON.stringify(name)}`,
+  );
 }
 
 /** The time for waiting without a deadline ends when the call is bound. */

@@ -131,6 +131,24 @@ test("the last replies of a daemon that goes are not lost", async (t) => {
   assert.equal((await failure(client.say({}))).reason, "last words");
 });
 
+test("a daemon that ends each connection at once is asked less and less often", async (t) => {
+  const daemon = startDaemon(t);
+  const mesh = await startMesh(t, daemon);
+  const endAll = setInterval(() => {
+    for (const app of daemon.apps) {
+      if (app.name === "") continue;
+      app.send({ op: "closed", code: "ERR_APP", message: "not now", reconnect: true });
+      app.close();
+    }
+  }, 1);
+  t.after(() => clearInterval(endAll));
+  const start = performance.now();
+  await until("it has connected several times", () => daemon.hellos >= 6);
+  // Five pauses of 10, 20, 40, 80 and 160 ms lie between them; less the first, which may be over.
+  assert.ok(performance.now() - start >= 250, `${performance.now() - start} ms`);
+  await mesh.close();
+});
+
 test("a refused binding names the reason, and is asked for again", async (t) => {
   const { mesh, daemon } = await startEcho(t);
   daemon.onBind = () => ({ code: "ERR_SCHEMA_CONFLICT", status: 9, message: "field text differs" });

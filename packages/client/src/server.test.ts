@@ -4,6 +4,7 @@ import { until } from "@koala/testing";
 import { serve } from "./connect.ts";
 import { Echo } from "./gen/echo/v1/echo_pb.ts";
 import { failure, Status, startDaemon, startEcho, startMesh } from "./mesh-helper.test.ts";
+import type { ServiceRoutes } from "./server.ts";
 
 test("closing waits for running handlers", async (t) => {
   const { client, server, seen, daemon } = await startEcho(t);
@@ -49,6 +50,15 @@ test("what can't be served is said before anything is sent", async (t) => {
     mesh.serve({ name: "odd" }, (r) => r.service(Echo, { say })),
     { code: "ERR_SERVE_HANDLER", message: /echo\.v1\.Echo\.say: expected a function/ },
   );
+});
+
+test("names are checked here, because the daemon ends who sends a bad one", async (t) => {
+  const daemon = startDaemon(t);
+  await assert.rejects(startMesh(t, daemon, { name: "" }), { code: "ERR_CONNECT_NAME" });
+  const mesh = await startMesh(t, daemon);
+  const routes: ServiceRoutes = (r) => r.service(Echo, {});
+  await assert.rejects(mesh.serve({ name: "x".repeat(256) }, routes), { code: "ERR_SERVE_NAME" });
+  assert.throws(() => mesh.client(Echo, ""), { code: "ERR_CLIENT_TARGET" });
 });
 
 test("methods of a class keep their this", async (t) => {

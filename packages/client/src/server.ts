@@ -148,6 +148,8 @@ export class Server {
 
   private async closeOnce(graceMs: number): Promise<ServerClosed> {
     const deadline = performance.now() + graceMs;
+    // For a `serve` that still waits; nothing happens when it does not.
+    this.onRefused?.(new KoalaError("ERR_SERVE_CLOSED", `serve "${this.name}": closed meanwhile`));
     const { datapath } = this;
     if (datapath === null) {
       this.mesh.forget(this);
