@@ -89,6 +89,7 @@ export interface MessageLayout {
 }
 
 const layouts = new WeakMap<DescMessage, MessageLayout>();
+const closures = new WeakMap<MessageLayout, readonly MessageLayout[]>();
 
 /** The layout of a message type, computed once. Types it refers to are computed with it. */
 export function layoutOf(desc: DescMessage): MessageLayout {
@@ -113,14 +114,18 @@ export function layoutOf(desc: DescMessage): MessageLayout {
 }
 
 /** All message types reachable from a layout, itself first, in the order of their fields. */
-export function closureOf(root: MessageLayout): MessageLayout[] {
+export function closureOf(root: MessageLayout): readonly MessageLayout[] {
+  const known = closures.get(root);
+  if (known !== undefined) return known;
   const found = new Set<MessageLayout>([root]);
   for (const layout of found) {
     for (const field of layout.fields) {
       if (field.value.message !== null) found.add(field.value.message);
     }
   }
-  return [...found];
+  const closure = [...found];
+  closures.set(root, closure);
+  return closure;
 }
 
 /** Whether singular values take two words on their own (as opposed to one, or one aligned 8-byte slot). */

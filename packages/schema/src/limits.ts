@@ -37,7 +37,7 @@ export const serviceMethodsMax = 256;
  * Message types that the methods of one service reach, each method's own sum: functions are generated for
  * each type that a method takes or returns, with all types below it.
  */
-export const serviceTypesMax = 65_536;
+export const serviceTypesMax = 16_384;
 
 /** Bytes of one name (package, type, field) in a descriptor from a peer. */
 export const descriptorNameBytesMax = 512;

@@ -30,9 +30,9 @@ const { parseUnknown, structToJson } = rt;
 // Set for the time of a call only: a codec that lives on must not keep the memory of an app that is gone.
 let u8 = null, i32 = null, u32 = null, f32 = null, f64 = null, i64 = null, u64 = null, node = null;
 let base = 0, segments = 0, area = 0;
-// The whole string area as one string that the strings of the message are cut from; null when it is very
-// long (strings that are cut from it keep it alive) or so short that single characters are faster.
-let text = null;
+// A piece of the string area as one string, from which the message's strings are cut: one native call for
+// many. It moves forward through the area. Strings that are cut from it keep it alive, hence its limit.
+let text = "", textStart = 0, textEnd = 0, size = 0;
 
 function read(memory, offset, inlineLength) {
   u8 = memory.u8; i32 = memory.i32; u32 = memory.u32; f32 = memory.f32; f64 = memory.f64;
@@ -40,10 +40,13 @@ function read(memory, offset, inlineLength) {
   base = offset;
   segments = offset + inlineLength;
   area = offset + i32[offset >> 2];
-  const size = i32[(offset >> 2) + 1] & 0x7fffffff;
-  text = size > 48 && size <= 16384 ? node.latin1Slice(area, area + size) : null;
+  size = i32[(offset >> 2) + 1] & 0x7fffffff;
+  textStart = 0;
+  // In a message with little text, single characters are faster.
+  textEnd = size <= 48 ? 0 : Math.min(size, 16384);
+  if (textEnd !== 0) text = node.latin1Slice(area, area + textEnd);
   const message = r0(offset + 8);
-  text = null;
+  text = "";
   u8 = i32 = u32 = f32 = f64 = i64 = u64 = node = null;
   return message;
 }
@@ -52,16 +55,20 @@ function string(k) {
   const n = i32[k + 1];
   if (n === 0) return "";
   const o = i32[k];
-  if (n > 0) {
-    if (text !== null) return text.substring(o, o + n);
-    if (n <= 16) return short(u8, area + o, n);
+  if (n > 0 && o >= textStart && o + n <= textEnd) {
+    return text.substring(o - textStart, o - textStart + n);
   }
-  return decoded(area + o, n);
+  return n > 0 ? elsewhere(o, n) : node.utf8Slice(area + o, area + o + (n & 0x7fffffff));
 }
 
-function decoded(start, n) {
-  if (n > 0) return node.latin1Slice(start, start + n);
-  return node.utf8Slice(start, start + (n & 0x7fffffff));
+function elsewhere(o, n) {
+  if (size <= 48 && n <= 16) return short(u8, area + o, n);
+  // A parent's text may be read after its children's: going back is for one string only.
+  if (size <= 48 || n > 1024 || o < textStart) return node.latin1Slice(area + o, area + o + n);
+  textStart = o;
+  textEnd = Math.min(o + 16384, size);
+  text = node.latin1Slice(area + textStart, area + textEnd);
+  return text.substring(0, n);
 }
 
 function bytes(k) {

@@ -59,29 +59,9 @@ function reachesItself(layout: MessageLayout): boolean {
   );
 }
 
-/** Turns a source text into what its function returns, with `parameters` in scope. */
+/** Runs a source text as a function body with `parameters` in scope and returns what it returns. */
 export function compile<T>(text: string, parameters: Record<string, unknown>): T {
-  const names = Object.keys(parameters);
-  const make = factoryOf(names.join(), text);
-  return make(...Object.values(parameters)) as T;
-}
-
-type Factory = (...values: unknown[]) => unknown;
-
-/** Equal texts share one parsed and optimized function. The oldest goes when there are too many. */
-const factories = new Map<string, Factory>();
-const factoriesMax = 1024;
-
-function factoryOf(names: string, text: string): Factory {
-  const key = `${names}\n${text}`;
-  let factory = factories.get(key);
-  if (factory === undefined) {
-    factory = new Function(names, `"use strict";\n${text}`) as Factory;
-    if (factories.size >= factoriesMax) {
-      const oldest = factories.keys().next();
-      if (oldest.done !== true) factories.delete(oldest.value);
-    }
-    factories.set(key, factory);
-  }
-  return factory;
+  const names = Object.keys(parameters).join();
+  const make = new Function(names, `"use strict";\n${text}`) as (...values: unknown[]) => T;
+  return make(...Object.values(parameters));
 }

@@ -9,7 +9,8 @@ let base = 0, depth = 0;
 // The next free byte and the end of the structs, relative to the body's start.
 let cursor = 0, end = 0;
 // The string area: its absolute position, the next string's start in it, and its length.
-let area = 0, at = 0, size = 0, ascii = true;
+// Bytes beyond ASCII that no string has accounted for yet.
+let area = 0, at = 0, size = 0, ascii = true, beyond = 0;
 let lengths = null, count = 0, segment = 0, segmentBytes = 0;
 
 function validate(memory, offset, inlineLength, segmentLengths, segmentCount) {
@@ -31,8 +32,10 @@ function check(offset, inlineLength, segmentLengths, segmentCount) {
   end = structs;
   area = offset + structs;
   ascii = head >= 0;
-  if (size !== 0 && !(ascii ? isAsciiArea() : isUtf8(u8.subarray(area, area + size)))) {
-    return ${Code.TEXT};
+  beyond = 0;
+  if (size !== 0) {
+    if (!(ascii ? isAsciiArea() : isUtf8(u8.subarray(area, area + size)))) return ${Code.TEXT};
+    if (!ascii) beyond = countBeyond();
   }
   cursor = 8 + ROOT;
   at = 0;
@@ -44,7 +47,8 @@ function check(offset, inlineLength, segmentLengths, segmentCount) {
   const code = v0(offset + 8);
   if (code !== 0) return code;
   if (cursor !== end) return ${Code.STRUCTS_LEFT};
-  return at === size ? 0 : ${Code.STRINGS_LEFT};
+  if (at !== size) return ${Code.STRINGS_LEFT};
+  return beyond === 0 ? 0 : ${Code.TEXT};
 }
 
 /** Four bytes at a time; the bytes that pad the area are zero. */
@@ -69,19 +73,30 @@ function string(k) {
   return 0;
 }
 
-/** The area as a whole is UTF-8, so a string is when it starts and ends between characters. */
+/**
+ * The area as a whole is UTF-8, so a string is when it starts and ends between characters. Strings that
+ * are said to be ASCII are: all bytes beyond it are counted in the strings that are not.
+ */
 function carefully(n) {
   const bytes = n & 0x7fffffff;
   if (bytes > size - at) return ${Code.STRING_END};
   const start = area + at, stop = start + bytes;
   at += bytes;
-  if (n < 0) {
-    if (isInside(start) || (at < size && isInside(stop))) return ${Code.TEXT};
-    return 0;
-  }
-  if (bytes > 256) return isAscii(u8.subarray(start, stop)) ? 0 : ${Code.TEXT};
-  for (let i = start; i < stop; i++) if (u8[i] > 127) return ${Code.TEXT};
+  if (n >= 0) return 0;
+  if (isInside(start) || (at < size && isInside(stop))) return ${Code.TEXT};
+  for (let i = start; i < stop; i++) beyond -= u8[i] >> 7;
   return 0;
+}
+
+/** How many bytes of the area are beyond ASCII, four at a time. */
+function countBeyond() {
+  let sum = 0;
+  const last = (area + size + 3) >> 2;
+  for (let i = area >> 2; i < last; i++) {
+    const bits = i32[i] & 0x80808080;
+    if (bits !== 0) sum += Math.imul((bits >>> 7) & 0x01010101, 0x01010101) >>> 24;
+  }
+  return sum;
 }
 
 function isInside(position) {

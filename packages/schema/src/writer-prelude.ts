@@ -130,7 +130,7 @@ function string(k, s) {
 
 function carefully(k, s, n) {
   let bits = 0;
-  if (n <= 64) for (let i = 0; i < n; i++) bits |= s.charCodeAt(i);
+  if (n <= 24) for (let i = 0; i < n; i++) bits |= s.charCodeAt(i);
   else if (byteLength(s) !== n) bits = 128;
   if (bits < 128) {
     i32[k + 1] = n;
