@@ -1,0 +1,48 @@
+/** What is measured. */
+
+/** One kind of load. */
+export interface LoadCase {
+  readonly name: string;
+  /** Said above the table. */
+  readonly title: string;
+  /** `echo` sends the bytes back, `put` answers with a number. */
+  readonly method: "echo" | "put";
+  /** Bytes of the payload. */
+  readonly bytes: number;
+  readonly inFlight: number;
+  /** What systems are compared by: the median latency, or the calls per second. */
+  readonly comparedBy: "latency" | "rate";
+}
+
+export const loadCases: readonly LoadCase[] = [
+  {
+    name: "latency",
+    title: "64 B there and back, 1 in flight",
+    method: "echo",
+    bytes: 64,
+    inFlight: 1,
+    comparedBy: "latency",
+  },
+  {
+    name: "rate",
+    title: "32 B there and back, 128 in flight, one client process",
+    method: "echo",
+    bytes: 32,
+    inFlight: 128,
+    comparedBy: "rate",
+  },
+  {
+    name: "goodput",
+    title: "1 MB there, a number back, 32 in flight",
+    method: "put",
+    bytes: 1 << 20,
+    inFlight: 32,
+    comparedBy: "rate",
+  },
+];
+
+/** The case without processes: the schema package against protobuf-es. */
+export const layoutCaseName = "layout";
+
+/** Names of all cases, in the order in which they run. */
+export const caseNames: readonly string[] = [...loadCases.map(({ name }) => name), layoutCaseName];

@@ -1,0 +1,111 @@
+/** The benchmark: `npm run -s bench -- --help`. Results go to stdout, everything else to stderr. */
+import { KoalaError, messageOf } from "@koala/interface";
+import { caseNames, layoutCaseName, loadCases } from "./case.ts";
+import { measureCase } from "./measure-case.ts";
+import { layoutSystemNames, measureLayout } from "./measure-layout.ts";
+import { type Options, parseOptions, usage } from "./options.ts";
+import { createProfileFolder, renderProfiles } from "./profile.ts";
+import type { Result } from "./result.ts";
+import { Stage } from "./stage.ts";
+import { systemGroups, systems } from "./systems/catalog.ts";
+import type { System } from "./systems/system.ts";
+import { renderTable } from "./table.ts";
+
+const signals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+const warmUpSeconds = 1;
+const warmUpSecondsQuick = 0.1;
+
+let stage: Stage | undefined;
+let interrupted = false;
+
+function progress(what: string): void {
+  process.stderr.write(`bench: ${what}\n`);
+}
+
+/** Everything is ended in order, then the program ends as such signals end programs. */
+function stopOnSignals(): void {
+  for (const [signal, number] of Object.entries(signals)) {
+    process.on(signal, () => {
+      if (interrupted) return;
+      interrupted = true;
+      progress("stopping");
+      const closed = stage?.close() ?? Promise.resolve();
+      void closed.finally(() => process.exit(128 + number));
+    });
+  }
+}
+
+function readOptions(): Options {
+  return parseOptions(process.argv.slice(2), {
+    cases: caseNames,
+    systems: [...systems.map(({ name }) => name), ...layoutSystemNames],
+    groups: systemGroups,
+  });
+}
+
+function chosenSystems({ systems: asked, profile }: Options, caseName: string): System[] {
+  const names = profile === undefined ? asked : [profile];
+  return systems.filter(
+    ({ name, cases, byDefault }) =>
+      cases.includes(caseName) && (names === undefined ? byDefault : names.includes(name)),
+  );
+}
+
+function print(title: string, results: readonly Result[], json: boolean): void {
+  const text = json
+    ? results.map((result) => `${JSON.stringify(result)}\n`).join("")
+    : `${title}\n\n${renderTable(results)}\n\n`;
+  process.stdout.write(text);
+}
+
+async function runLoadCases(options: Options): Promise<void> {
+  const plan = {
+    rounds: options.rounds,
+    roundSeconds: options.seconds / options.rounds,
+    warmUpSeconds: options.quick ? warmUpSecondsQuick : warmUpSeconds,
+  };
+  for (const loadCase of loadCases.filter(({ name }) => options.cases.includes(name))) {
+    const chosen = chosenSystems(options, loadCase.name);
+    if (chosen.length === 0) continue;
+    const profiles = options.profile === undefined ? undefined : createProfileFolder();
+    stage = new Stage(profiles);
+    const results = await measureCase(stage, loadCase, chosen, plan, progress);
+    await stage.close();
+    print(`${loadCase.name}: ${loadCase.title}`, results, options.json);
+    if (profiles !== undefined) process.stderr.write(renderProfiles(profiles));
+  }
+}
+
+function runLayout(options: Options): void {
+  if (!options.cases.includes(layoutCaseName) || options.profile !== undefined) return;
+  progress(`${layoutCaseName}: measuring in this process`);
+  const results = measureLayout(options).filter(
+    ({ system }) => options.systems === undefined || options.systems.includes(system),
+  );
+  print(`${layoutCaseName}: a message written and read`, results, options.json);
+}
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  if (options.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  stopOnSignals();
+  await runLoadCases(options);
+  runLayout(options);
+  return 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  // While it is being interrupted, programs that end are no failure; the signal's handler ends this one.
+  if (!interrupted) {
+    if (stage !== undefined) process.stderr.write(stage.tails());
+    await stage?.close();
+    process.stderr.write(`bench: ${messageOf(error)}\n`);
+    const misused = error instanceof KoalaError && error.code === "ERR_BENCH_USAGE";
+    process.exitCode = misused ? 2 : 1;
+  }
+}

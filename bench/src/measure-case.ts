@@ -1,0 +1,97 @@
+/**
+ * One case: starts all systems, lets them take turns in rounds, and ends them. A machine that slows down in
+ * the meantime does so for all of them. Who has no turn waits, and uses no processor.
+ */
+import type { LoadCase } from "./case.ts";
+import { cpuSeconds } from "./cpu-time.ts";
+import type { RunCommand } from "./load-command.ts";
+import type { Program } from "./program.ts";
+import { compare, type MeasuredRound, type Result, resultOf } from "./result.ts";
+import type { Stage } from "./stage.ts";
+import { sum } from "./statistics.ts";
+import type { RunningSystem, System } from "./systems/system.ts";
+
+/** How long is measured. */
+export interface Plan {
+  readonly rounds: number;
+  /** Of one system in one round. */
+  readonly roundSeconds: number;
+  readonly warmUpSeconds: number;
+}
+
+interface Turn {
+  readonly system: System;
+  readonly running: RunningSystem;
+  readonly rounds: MeasuredRound[];
+}
+
+/** Measures; `progress` hears what is being done. The stage is the caller's to close. */
+export async function measureCase(
+  stage: Stage,
+  loadCase: LoadCase,
+  systems: readonly System[],
+  plan: Plan,
+  progress: (what: string) => void,
+): Promise<Result[]> {
+  progress(`${loadCase.name}: starting ${systems.map(({ name }) => name).join(", ")}`);
+  const turns: Turn[] = [];
+  // One after the other: together they would fight for the processors and miss their deadlines.
+  for (const system of systems) {
+    turns.push({ system, running: await system.start(stage, loadCase), rounds: [] });
+  }
+  const { method, bytes, inFlight } = loadCase;
+  const command = { op: "run", method, bytes, inFlight } as const;
+  for (const { system, running } of turns) {
+    progress(`${loadCase.name}: warming up ${system.name}`);
+    await running.client.run({ ...command, seconds: plan.warmUpSeconds, keep: false });
+  }
+  for (let round = 1; round <= plan.rounds; round++) {
+    progress(`${loadCase.name}: round ${round} of ${plan.rounds}`);
+    for (const { running, rounds } of turns) {
+      rounds.push(
+        await measureRound(running, { ...command, seconds: plan.roundSeconds, keep: true }),
+      );
+    }
+  }
+  const results = new Map<string, Result>();
+  for (const { system, running, rounds } of turns) {
+    const figures = await running.client.figures();
+    results.set(system.name, resultOf(loadCase, system.name, rounds, figures));
+  }
+  return turns.map(({ system }) => withRatios(loadCase, system, results));
+}
+
+async function measureRound(
+  { client, server, daemons }: RunningSystem,
+  command: RunCommand,
+): Promise<MeasuredRound> {
+  const groups = [daemons, [client], [server]].map((programs) => ({
+    programs,
+    before: cpuOf(programs),
+  }));
+  const round = await client.run(command);
+  const used = groups.map(({ programs, before }) => {
+    const after = cpuOf(programs);
+    return after === null || before === null ? null : after - before;
+  });
+  const [daemonCpuSeconds = null, clientCpuSeconds = null, serverCpuSeconds = null] = used;
+  return { ...round, daemonCpuSeconds, clientCpuSeconds, serverCpuSeconds };
+}
+
+function cpuOf(programs: readonly Program[]): number | null {
+  return sum(programs.map(({ pid }) => cpuSeconds(pid)));
+}
+
+function withRatios(
+  loadCase: LoadCase,
+  system: System,
+  results: ReadonlyMap<string, Result>,
+): Result {
+  const result = results.get(system.name)!;
+  const { comparedBy } = loadCase;
+  return {
+    ...result,
+    ratioToGrpcJs: compare(comparedBy, result, results.get("grpc-js")),
+    ratioToFloor: compare(comparedBy, result, results.get(system.floors[loadCase.name] ?? "")),
+  };
+}

@@ -1,0 +1,105 @@
+/** The case without processes: how long a message takes to be written and read. */
+import { type LayoutCase, layoutCases } from "@koala/schema";
+import { layoutCaseName } from "./case.ts";
+import type { Result } from "./result.ts";
+import { Samples } from "./samples.ts";
+import { median, ratio } from "./statistics.ts";
+
+/** How long is measured. */
+export interface LayoutPlan {
+  readonly seconds: number;
+  readonly rounds: number;
+}
+
+/** Writes and reads between two looks at the clock: one alone is too short to be timed. */
+const batch = 50;
+/** Rounds before the first that counts, for the compiler. */
+const warmUpRounds = 1;
+/** Shorter than other cases: no other process disturbs it. */
+const shareOfSeconds = 0.2;
+
+interface Subject {
+  readonly name: string;
+  readonly protobufBytes: number;
+  readonly work: () => unknown;
+  readonly samples: Samples;
+  readonly roundP50Us: (number | null)[];
+}
+
+const kinds = ["koala", "protobuf-es", "koala-validate", "koala-view"] as const;
+const messages = ["hotel", "flat"] as const;
+
+/** `koala-hotel` and so on: what writes and reads, and which message. */
+export const layoutSystemNames: readonly string[] = messages.flatMap((message) =>
+  kinds.map((kind) => `${kind}-${message}`),
+);
+
+/** Measures all of them in turns. */
+export function measureLayout({ seconds, rounds }: LayoutPlan): Result[] {
+  const subjects = layoutCases().flatMap(subjectsOf);
+  const roundMs = (seconds * shareOfSeconds * 1000) / rounds;
+  for (let round = -warmUpRounds; round < rounds; round++) {
+    for (const { work, samples, roundP50Us } of subjects) {
+      samples.keep = round >= 0;
+      runRound(work, samples, roundMs);
+      if (round >= 0) roundP50Us.push(samples.endRound());
+    }
+  }
+  const p50s = new Map(subjects.map(({ name, samples }) => [name, samples.figures().p50Us]));
+  return subjects.map((subject) => layoutResult(subject, (rounds * roundMs) / 1000, p50s));
+}
+
+function subjectsOf({ name, protobufBytes, ...layout }: LayoutCase): Subject[] {
+  const works: Readonly<Record<(typeof kinds)[number], () => unknown>> = {
+    koala: layout.koala,
+    "protobuf-es": layout.protobufEs,
+    "koala-validate": layout.validate,
+    "koala-view": layout.view,
+  };
+  return kinds.map((kind) => ({
+    name: `${kind}-${name}`,
+    protobufBytes,
+    work: works[kind],
+    samples: new Samples(),
+    roundP50Us: [],
+  }));
+}
+
+function runRound(work: () => unknown, samples: Samples, durationMs: number): void {
+  const end = performance.now() + durationMs;
+  for (let before = performance.now(); before < end; ) {
+    for (let i = 0; i < batch; i++) work();
+    const after = performance.now();
+    samples.add(((after - before) * 1000) / batch);
+    before = after;
+  }
+}
+
+function layoutResult(
+  { name, protobufBytes, samples, roundP50Us }: Subject,
+  measuredSeconds: number,
+  p50s: ReadonlyMap<string, number | null>,
+): Result {
+  const figures = samples.figures();
+  const message = name.slice(name.lastIndexOf("-") + 1);
+  const baseline = `protobuf-es-${message}`;
+  const rates = roundP50Us.map((p50Us) => (p50Us === null ? 0 : 1e6 / p50Us));
+  const callsPerSecond = median(rates);
+  return {
+    case: layoutCaseName,
+    system: name,
+    ...figures,
+    callsPerSecond,
+    bytesPerSecond: callsPerSecond === null ? null : Math.round(callsPerSecond * protobufBytes),
+    daemonCpuSeconds: null,
+    clientCpuSeconds: null,
+    serverCpuSeconds: null,
+    rounds: roundP50Us.length,
+    measuredSeconds,
+    roundP50Us,
+    roundCallsPerSecond: rates.map((rate) => Math.round(rate)),
+    ratioToGrpcJs: null,
+    ratioToFloor: null,
+    ratioToProtobufEs: name === baseline ? null : ratio(figures.p50Us, p50s.get(baseline) ?? null),
+  };
+}

@@ -1,0 +1,56 @@
+/** Calls bench.v1.Echo over grpc-js on command: `grpc-client.js PORT`. */
+import {
+  create,
+  type DescMessage,
+  type DescMethodUnary,
+  type MessageInitShape,
+  type MessageShape,
+} from "@bufbuild/protobuf";
+import { Client, credentials } from "@grpc/grpc-js";
+import { type Call, runCalls } from "../call-load.ts";
+import { Echo } from "../gen/bench/v1/bench_pb.ts";
+import type { RunCommand } from "../load-command.ts";
+import { obeyCommands } from "../obey-commands.ts";
+import { checkReply, stampEnds } from "../payload.ts";
+import { grpcMethod, grpcOptions } from "./grpc-method.ts";
+
+const client = new Client(
+  `127.0.0.1:${process.argv[2]}`,
+  credentials.createInsecure(),
+  grpcOptions,
+);
+
+/** A method as a function that takes a plain object of fields, as Koala's clients have it. */
+function callFunction<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodUnary<I, O>,
+): (init: MessageInitShape<I>) => Promise<MessageShape<O>> {
+  const { path, requestSerialize, responseDeserialize } = grpcMethod(method);
+  return (init) =>
+    new Promise((resolve, reject) => {
+      client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        create(method.input, init),
+        (error, reply) => {
+          if (error !== null) reject(error);
+          else resolve(reply!);
+        },
+      );
+    });
+}
+
+const echo = callFunction(Echo.method.echo);
+const put = callFunction(Echo.method.put);
+
+function callOf({ method, bytes }: RunCommand): Call {
+  const data = new Uint8Array(bytes);
+  if (method === "echo") {
+    return async () => checkReply(bytes, (await echo({ payload: data })).payload.length);
+  }
+  stampEnds(data);
+  return async () => checkReply(bytes, (await put({ data })).bytes);
+}
+
+await obeyCommands((command, samples) => runCalls(callOf(command), command, samples));
+client.close();

@@ -1,0 +1,32 @@
+/** Serves bench.v1.Echo over grpc-js on a free port, and says which. */
+import { create } from "@bufbuild/protobuf";
+import { Server, ServerCredentials, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { EchoReply, EchoRequest, PutReply, PutRequest } from "../gen/bench/v1/bench_pb.ts";
+import { Echo, EchoReplySchema, PutReplySchema } from "../gen/bench/v1/bench_pb.ts";
+import { say, waitForEnd } from "../obey-commands.ts";
+import { checkEnds } from "../payload.ts";
+import { grpcMethod, grpcOptions } from "./grpc-method.ts";
+
+type Reply<T> = (error: Error | null, reply: T) => void;
+
+const handlers: UntypedServiceImplementation = {
+  echo: ({ request }: { request: EchoRequest }, reply: Reply<EchoReply>) =>
+    reply(null, create(EchoReplySchema, { payload: request.payload })),
+  put: ({ request }: { request: PutRequest }, reply: Reply<PutReply>) =>
+    reply(null, create(PutReplySchema, { bytes: checkEnds(request.data) })),
+};
+
+const server = new Server(grpcOptions);
+server.addService(
+  { echo: grpcMethod(Echo.method.echo), put: grpcMethod(Echo.method.put) },
+  handlers,
+);
+const port = await new Promise<number>((resolve, reject) => {
+  server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => {
+    if (error === null) resolve(bound);
+    else reject(error);
+  });
+});
+say({ ready: true, port });
+await waitForEnd();
+server.forceShutdown();

@@ -1,0 +1,40 @@
+/**
+ * Calls bench.v1.Echo through the daemon of KOALA_PREFIX on command: `koala-client.js [copy]`.
+ *
+ * Large messages are put into memory of the send heap and read as views, so that no library copies them;
+ * with `copy` they come from ordinary memory and handlers get ordinary messages.
+ */
+import { connect } from "@koala/mrpc";
+import { type Call, runCalls } from "../call-load.ts";
+import { Echo } from "../gen/bench/v1/bench_pb.ts";
+import type { RunCommand } from "../load-command.ts";
+import { obeyCommands } from "../obey-commands.ts";
+import { checkReply, stampEnds } from "../payload.ts";
+
+const copies = process.argv[2] === "copy";
+const mesh = await connect();
+const plain = mesh.client(Echo, "bench");
+const viewed = mesh.client(Echo, "bench-view");
+/** The far daemon may hear of the service a moment after the near one is ready. */
+const firstCall = { timeoutMs: 10_000, waitForReady: true };
+
+function callOf({ method, bytes }: RunCommand): Call {
+  const data = new Uint8Array(bytes);
+  if (method === "echo") {
+    return async () => checkReply(bytes, (await plain.echo({ payload: data })).payload.length);
+  }
+  if (copies) {
+    stampEnds(data);
+    return async () => checkReply(bytes, (await plain.put({ data })).bytes);
+  }
+  return async () => {
+    const memory = mesh.bytes(bytes);
+    stampEnds(memory);
+    checkReply(bytes, (await viewed.put({ data: memory })).bytes);
+  };
+}
+
+await plain.echo({ payload: new Uint8Array(1) }, firstCall);
+await viewed.put({ data: Uint8Array.of(0x5a) }, firstCall);
+await obeyCommands((command, samples) => runCalls(callOf(command), command, samples));
+await mesh.close();

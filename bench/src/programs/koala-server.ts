@@ -1,0 +1,21 @@
+/** Serves bench.v1.Echo through the daemon of KOALA_PREFIX: as `bench`, and as `bench-view` with views. */
+import { connect, type ServiceImpl } from "@koala/mrpc";
+import { Echo } from "../gen/bench/v1/bench_pb.ts";
+import { say, waitForEnd } from "../obey-commands.ts";
+import { checkEnds } from "../payload.ts";
+
+const service: ServiceImpl<typeof Echo> = {
+  echo: ({ payload }) => ({ payload }),
+  put: ({ data }) => ({ bytes: checkEnds(data) }),
+};
+
+const mesh = await connect();
+await mesh.serve({ name: "bench" }, (router) => {
+  router.service(Echo, service);
+});
+await mesh.serve({ name: "bench-view" }, (router) => {
+  router.service(Echo, service, { view: true });
+});
+say({ ready: true });
+await waitForEnd();
+await mesh.close({ graceMs: 100 });

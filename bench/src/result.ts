@@ -1,0 +1,91 @@
+/** A line of results: one system in one case. */
+import type { LoadCase } from "./case.ts";
+import type { FiguresReply, RoundReply } from "./load-command.ts";
+import { median, ratio, sum } from "./statistics.ts";
+
+/** What is printed; null where a figure does not exist. Later versions may add fields, not change these. */
+export interface Result {
+  readonly case: string;
+  readonly system: string;
+  /** Latencies that p50 and p99 are taken from. */
+  readonly samples: number;
+  readonly p50Us: number | null;
+  readonly p99Us: number | null;
+  /** The median of the rounds. */
+  readonly callsPerSecond: number | null;
+  /** Payload in the direction that carries it. */
+  readonly bytesPerSecond: number | null;
+  /** Processor time of what stands between the apps, in all rounds together. */
+  readonly daemonCpuSeconds: number | null;
+  readonly clientCpuSeconds: number | null;
+  readonly serverCpuSeconds: number | null;
+  readonly minUs: number | null;
+  readonly rounds: number;
+  readonly measuredSeconds: number;
+  /** Figures of each round, in order. */
+  readonly roundP50Us: readonly (number | null)[];
+  readonly roundCallsPerSecond: readonly number[];
+  /**
+   * Against grpc-js and against the floor of the system, in the same run: of p50 in `latency` (smaller is
+   * better), of calls per second elsewhere (larger is better).
+   */
+  readonly ratioToGrpcJs: number | null;
+  readonly ratioToFloor: number | null;
+  /** In the case `layout`: of p50 against protobuf-es with the same message. */
+  readonly ratioToProtobufEs: number | null;
+}
+
+/** A round with the processor time that it took. */
+export interface MeasuredRound extends RoundReply {
+  readonly daemonCpuSeconds: number | null;
+  readonly clientCpuSeconds: number | null;
+  readonly serverCpuSeconds: number | null;
+}
+
+/** Puts the rounds of one system together. */
+export function resultOf(
+  loadCase: LoadCase,
+  system: string,
+  rounds: readonly MeasuredRound[],
+  figures: FiguresReply,
+): Result {
+  const rates = rounds.map(({ calls, seconds }) => calls / seconds);
+  const callsPerSecond = median(rates);
+  return {
+    case: loadCase.name,
+    system,
+    samples: figures.samples,
+    p50Us: rounded(figures.p50Us),
+    p99Us: rounded(figures.p99Us),
+    callsPerSecond: rounded(callsPerSecond),
+    bytesPerSecond: callsPerSecond === null ? null : Math.round(callsPerSecond * loadCase.bytes),
+    daemonCpuSeconds: sum(rounds.map((round) => round.daemonCpuSeconds)),
+    clientCpuSeconds: sum(rounds.map((round) => round.clientCpuSeconds)),
+    serverCpuSeconds: sum(rounds.map((round) => round.serverCpuSeconds)),
+    minUs: rounded(figures.minUs),
+    rounds: rounds.length,
+    measuredSeconds: rounds.reduce((total, { seconds }) => total + seconds, 0),
+    roundP50Us: rounds.map(({ p50Us }) => rounded(p50Us)),
+    roundCallsPerSecond: rates.map((rate) => Math.round(rate)),
+    ratioToGrpcJs: null,
+    ratioToFloor: null,
+    ratioToProtobufEs: null,
+  };
+}
+
+/** How a system stands to another one in what the case compares. */
+export function compare(
+  comparedBy: LoadCase["comparedBy"],
+  result: Result,
+  other: Result | undefined,
+): number | null {
+  if (other === undefined || other === result) return null;
+  return comparedBy === "latency"
+    ? ratio(result.p50Us, other.p50Us)
+    : ratio(result.callsPerSecond, other.callsPerSecond);
+}
+
+/** A hundredth of a microsecond, or of a call, is noise. */
+function rounded(value: number | null): number | null {
+  return value === null ? null : Math.round(value * 100) / 100;
+}

@@ -1,0 +1,80 @@
+/** What systems are started on: a folder, and programs that are ended in the opposite order. */
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { KoalaError } from "@koala/interface";
+import { closeFd } from "@koala/native";
+import { Program, type ProgramOptions } from "./program.ts";
+
+export class Stage {
+  private readonly root: string = mkdtempSync(join(tmpdir(), "koala-bench-"));
+  /** Under which each program gets a folder for its profiles. */
+  private readonly profiles: string | undefined;
+  private readonly programs: Program[] = [];
+  private readonly daemons = new Set<Program>();
+  private readonly fds: number[] = [];
+  private closing: Promise<void> | undefined;
+
+  constructor(profiles?: string) {
+    this.profiles = profiles;
+  }
+
+  /** A new folder. */
+  folder(name: string): string {
+    const path = join(this.root, name);
+    mkdirSync(path);
+    return path;
+  }
+
+  /** Closes the descriptor at the end. */
+  own(fd: number): number {
+    this.fds.push(fd);
+    return fd;
+  }
+
+  /** Starts a compiled program of `programs/`. */
+  start(file: string, options: Omit<ProgramOptions, "path">): Program {
+    const path = fileURLToPath(new URL(`programs/${file}`, import.meta.url));
+    return this.add({ ...options, path });
+  }
+
+  /** Starts a program that ends on SIGTERM. */
+  startDaemon(options: ProgramOptions): Program {
+    const program = this.add(options);
+    this.daemons.add(program);
+    return program;
+  }
+
+  /** The last lines of every program, for when something failed. */
+  tails(): string {
+    return this.programs.map((program) => `--- ${program.name} ---\n${program.tail()}\n`).join("");
+  }
+
+  /** Ends everything that was started, and removes the folder. Safe to call twice. */
+  close(): Promise<void> {
+    this.closing ??= this.closeOnce();
+    return this.closing;
+  }
+
+  private add(options: ProgramOptions): Program {
+    if (this.closing !== undefined) {
+      throw new KoalaError("ERR_BENCH_STOPPED", "the benchmark is being stopped");
+    }
+    const profileFolder =
+      this.profiles === undefined
+        ? undefined
+        : join(this.profiles, options.name.replaceAll(/\W+/g, "-"));
+    const program = new Program({ ...options, profileFolder });
+    this.programs.push(program);
+    return program;
+  }
+
+  private async closeOnce(): Promise<void> {
+    for (const program of this.programs.toReversed()) {
+      await (this.daemons.has(program) ? program.stop() : program.end());
+    }
+    this.fds.forEach(closeFd);
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,25 @@
+/** What is compared: how its programs are started. */
+import type { LoadCase } from "../case.ts";
+import type { Program } from "../program.ts";
+import type { Stage } from "../stage.ts";
+
+/** The programs of a system that is ready for its load. */
+export interface RunningSystem {
+  /** Takes commands (`load-command.ts`). */
+  readonly client: Program;
+  readonly server: Program;
+  /** What stands between the two: daemons, forwarders. */
+  readonly daemons: readonly Program[];
+}
+
+export interface System {
+  readonly name: string;
+  /** Names of the cases that it can take. */
+  readonly cases: readonly string[];
+  /** False: only measured when it is asked for by name. */
+  readonly byDefault: boolean;
+  /** The floors of a Koala system, by case: what it can't be faster than. */
+  readonly floors: Readonly<Record<string, string>>;
+  /** Starts it; everything is on the stage, which ends it. */
+  start(stage: Stage, loadCase: LoadCase): Promise<RunningSystem>;
+}
