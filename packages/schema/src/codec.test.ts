@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import {
   create,
   type DescMessage,
@@ -13,6 +15,7 @@ import {
   toJson,
 } from "@bufbuild/protobuf";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { openMemory } from "@koala/shm";
 import * as fc from "fast-check";
 import { codecFor } from "./codec.ts";
 import { FlatSchema } from "./gen/bench/v1/flat_pb.ts";
@@ -62,6 +65,16 @@ function forRandom(desc: DescMessage, runs: number, check: (message: Message) =>
     check(randomMessage(desc, diceOf(seed), 3, richness));
   });
   void fc.assert(property, { numRuns: runs });
+}
+
+/** A memory that every function of a codec has worked on. */
+function used(): ArrayBuffer {
+  const codec = codecFor(SearchReplySchema);
+  const box = boxed(codec, create(SearchReplySchema, { hotels: [{ name: "x".repeat(100) }] }));
+  validated(codec, box);
+  codec.read(box.memory, box.offset, box.inlineLength);
+  codec.write(create(SearchReplySchema), box.memory, 0, 64, { add: () => -1 });
+  return box.memory.buffer;
 }
 
 describe("codec", () => {
@@ -149,23 +162,32 @@ describe("codec", () => {
   });
 
   it("writes the same bytes for the same message, whatever lay in the block", () => {
-    forRandom(Kitchen3Schema, 50, (message) => {
-      const codec = codecFor(Kitchen3Schema);
-      const [one, two] = [boxed(codec, message), boxed(codec, message)];
-      const bytes = (box: typeof one): Uint8Array =>
-        box.memory.u8.slice(box.offset, box.offset + box.inlineLength);
-      const clean = two.memory;
-      clean.u8.fill(0);
-      const sink = { add: (): number => 0 };
-      const length = codec.write(
-        message,
-        clean,
-        two.offset,
-        two.offset + two.inlineLength + 16,
-        sink,
-      );
-      if (length > 0 && one.segmentCount === 0) assert.deepEqual(bytes(two), bytes(one));
-    });
+    for (const desc of types) {
+      const codec = codecFor(desc);
+      forRandom(desc, 60, (message) => {
+        const { inlineLength } = boxed(codec, message, 0);
+        const [zeros, garbage] = [0, 0xa5].map((before) => {
+          const memory = openMemory(new ArrayBuffer(inlineLength + 64));
+          memory.u8.fill(before);
+          const sink = { add: (): number => -1 };
+          assert.equal(codec.write(message, memory, 8, inlineLength + 64, sink), inlineLength);
+          return memory.u8.subarray(8, 8 + inlineLength);
+        });
+        assert.deepEqual(garbage, zeros);
+      });
+    }
+  });
+
+  it("keeps no memory alive after a call", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const memory = new WeakRef(used());
+    const deadline = Date.now() + 5_000;
+    while (memory.deref() !== undefined && Date.now() < deadline) {
+      await new Promise((resolve) => setImmediate(resolve));
+      collect();
+    }
+    assert.equal(memory.deref(), undefined);
   });
 
   it("shares codecs between equal types and tells different ones apart", () => {

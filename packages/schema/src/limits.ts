@@ -9,9 +9,6 @@ export const segmentBytesMin = 4096;
 /** Nested messages in one message; protobuf implementations agree on 100. */
 export const messageDepthMax = 100;
 
-/** Inline bytes of one message: references are positive 32-bit integers. */
-export const inlineBytesMax: number = 2 ** 31 - 8;
-
 /** Bytes of a `FileDescriptorSet` that a peer may register. */
 export const descriptorBytesMax: number = 1 << 20;
 
