@@ -13,15 +13,7 @@
  */
 import { assert, Status } from "@koala/interface";
 import { closeFd, POLL_IN, unwatch, watch, watchRef } from "@koala/native";
-import {
-  type AppLimits,
-  type DaemonMessage,
-  RELEASES_PER_SLOT,
-  SEND_RING_OFFSET,
-  SlotKind,
-  W_CALL,
-  W_TARGET,
-} from "@koala/protocol";
+import { type AppLimits, type DaemonMessage, SEND_RING_OFFSET } from "@koala/protocol";
 import { segmentBytesMin } from "@koala/schema";
 import {
   closeRegion,
@@ -33,16 +25,17 @@ import {
 } from "@koala/shm";
 import type { Attachment } from "./attach.ts";
 import type { ControlChannel } from "./control-channel.ts";
-import { type IncomingCall, takeCall } from "./incoming-call.ts";
+import type { IncomingCall } from "./incoming-call.ts";
 import type { Log } from "./log.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { PendingCalls } from "./pending-calls.ts";
 import { ReceiveHeap } from "./receive-heap.ts";
 import { RegionKeeper } from "./region-keeper.ts";
-import { failPending, takeReply } from "./reply.ts";
+import { failPending } from "./reply.ts";
 import { RpcError } from "./rpc-error.ts";
 import { SendHeap } from "./send-heap.ts";
 import type { ServiceExport } from "./service-export.ts";
+import { takeSlot } from "./slot-dispatch.ts";
 import { SlotOutbox } from "./slot-outbox.ts";
 import { pumpWaiting } from "./submit.ts";
 import { WaitingCalls } from "./waiting-calls.ts";
@@ -261,7 +254,7 @@ export class Datapath {
       const at = this.consumer.next();
       if (at === -1) break;
       count++;
-      this.take(words, at);
+      takeSlot(this, words, at);
       if (this.ended) break;
       if ((count & (flushSlots - 1)) === 0 && this.out.isDirty) this.out.flush();
     }
@@ -278,42 +271,6 @@ export class Datapath {
     this.hops = 0;
     this.schedule();
     return count;
-  }
-
-  private take(words: Int32Array, at: number): void {
-    const head = words[at]!;
-    switch (head & 0xff) {
-      case SlotKind.REPLY:
-        takeReply(this, words, at, head);
-        return;
-      case SlotKind.CALL:
-        takeCall(this, words, at, head);
-        return;
-      case SlotKind.RELEASE:
-        this.takeRelease(words, at, head >>> 16);
-        return;
-      case SlotKind.CANCEL:
-        this.incoming.get(words[at + W_CALL]!)?.cancel(words[at + W_TARGET]!);
-        return;
-      default:
-        this.protocolError(`slot of kind ${head & 0xff}`);
-        return;
-    }
-  }
-
-  private takeRelease(words: Int32Array, at: number, count: number): void {
-    if (count > RELEASES_PER_SLOT) {
-      this.protocolError(`${count} blocks in a RELEASE`);
-      return;
-    }
-    for (let i = 0; i < count; i++) {
-      if (!this.send.free(words[at + 1 + 2 * i]!, words[at + 2 + 2 * i]!)) {
-        this.protocolError("RELEASE of a block that is not in use");
-        return;
-      }
-      this.awaitingRelease--;
-    }
-    this.hasRoom = true;
   }
 
   /** Replies and calls that waited for room try again. */

@@ -15,7 +15,7 @@ import { answer, answerFailure } from "./answer.ts";
 import type { Datapath } from "./datapath.ts";
 import type { HandlerContext } from "./handler-context.ts";
 import { trailersOf } from "./reply.ts";
-import { RpcError } from "./rpc-error.ts";
+import { RpcError, valueError } from "./rpc-error.ts";
 import type { ServerMethod } from "./service-export.ts";
 import { leaseView } from "./view-lease.ts";
 
@@ -42,16 +42,23 @@ export function takeCall(datapath: Datapath, words: Int32Array, at: number, head
   const inlineLength = words[at + W_INLINE_LENGTH]!;
   const metadata = words[at + W_METADATA_LENGTH] === 0 ? noEntries : trailersOf(words, at, memory);
   const call = new IncomingCall(datapath, method, id, metadata, words[at + W_TIMEOUT]!);
+  const codec = method.schema.input;
+  let request: unknown;
+  try {
+    request = method.view
+      ? codec.view(memory, offset, inlineLength)
+      : codec.read(memory, offset, inlineLength);
+  } catch (cause) {
+    // The daemon has validated the message, so this is a bug of ours; the call ends all the same.
+    call.fail(valueError(Status.INTERNAL, "the request can't be read", cause));
+    return;
+  }
+  if (method.view) {
+    call.setBlock(request as object, tag, offset, inlineLength + words[at + W_SEGMENT_BYTES]!);
+  }
   let result: unknown;
   try {
-    const codec = method.schema.input;
-    if (method.view) {
-      const request = codec.view(memory, offset, inlineLength) as object;
-      call.setBlock(request, tag, offset, inlineLength + words[at + W_SEGMENT_BYTES]!);
-      result = method.handler(request, call);
-    } else {
-      result = method.handler(codec.read(memory, offset, inlineLength), call);
-    }
+    result = method.handler(request, call);
   } catch (error) {
     call.fail(error);
     return;
