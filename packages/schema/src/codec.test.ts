@@ -80,7 +80,7 @@ function used(): ArrayBuffer {
 describe("codec", () => {
   for (const desc of types) {
     it(`carries random ${desc.typeName} messages as protobuf-es does`, () => {
-      forRandom(desc, 150, (message) => {
+      forRandom(desc, 80, (message) => {
         const wanted = expected(desc, message);
         assert.deepStrictEqual(carried(desc, message, 8), wanted);
         assert.deepStrictEqual(carried(desc, message, 0), wanted);
@@ -88,7 +88,7 @@ describe("codec", () => {
     });
 
     it(`shows ${desc.typeName} messages in lazy views`, () => {
-      forRandom(desc, 100, (message) => {
+      forRandom(desc, 60, (message) => {
         const codec = codecFor(desc);
         const { memory, offset, inlineLength } = boxed(codec, message);
         const view = codec.view(memory, offset, inlineLength);
@@ -164,7 +164,7 @@ describe("codec", () => {
   it("writes the same bytes for the same message, whatever lay in the block", () => {
     for (const desc of types) {
       const codec = codecFor(desc);
-      forRandom(desc, 60, (message) => {
+      forRandom(desc, 30, (message) => {
         const { inlineLength } = boxed(codec, message, 0);
         const [zeros, garbage] = [0, 0xa5].map((before) => {
           const memory = openMemory(new ArrayBuffer(inlineLength + 64));
@@ -197,7 +197,7 @@ describe("codec", () => {
   });
 
   it("never writes beyond the limit", () => {
-    forRandom(Kitchen3Schema, 60, (message) => {
+    forRandom(Kitchen3Schema, 25, (message) => {
       const codec = codecFor(Kitchen3Schema);
       const { inlineLength, memory, offset } = boxed(codec, message, 0);
       const whole = memory.u8.slice(0, offset + inlineLength);
