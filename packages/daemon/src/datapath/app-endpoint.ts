@@ -125,7 +125,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     this.producer = new RingProducer(rings, ringBytes(ringSlots), ringSlots);
     this.calls = new Array<Call | null>(options.callsMax).fill(null);
     this.send = new SendRegions(this, options.metadataBytesMax);
-    this.parked = new ParkQueue(router);
+    this.parked = new ParkQueue((call) => router.offerAgain(call));
     this.receive = new ReceiveSpace({
       label: options.label,
       translator: options.translator,
@@ -169,8 +169,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     if (this.consumer.corrupt) this.violate("the send ring's tail is impossible");
     if (this.producer.corrupt) this.violate("the receive ring's head is impossible");
     if (this.consumer.release()) doorbellRing(this.options.appDoorbell);
-    if (this.parked.length > 0 || this.lateReplies.length > 0 || this.lateCancels.length > 0)
-      this.drain();
+    if (this.hasLate()) this.drain();
     return done;
   }
 
@@ -218,7 +217,10 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
 
   cancel(call: Call, reason: Status): void {
     // The call stays until the handler's reply comes, which nobody will read.
-    if (!this.writeCancel(call.id, reason)) this.lateCancels.push({ id: call.id, reason });
+    if (!this.writeCancel(call.id, reason)) {
+      this.lateCancels.push({ id: call.id, reason });
+      this.awaitRing();
+    }
     this.runtime.markDirty(this);
   }
 
@@ -253,6 +255,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     const { callerId, holdsRequest: hold } = call;
     if (this.writeBareReply(callerId, status, origin, message, hold)) return;
     this.lateReplies.push({ callerId, status, origin, message, hold });
+    this.awaitRing();
   }
 
   retry(call: Call): boolean {
@@ -488,8 +491,23 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     if (this.receive.shrink()) this.armShrink();
   }
 
+  private hasLate(): boolean {
+    return (
+      this.parked.length > 0 ||
+      this.lateReplies.length > 0 ||
+      this.lateCancels.length > 0 ||
+      this.releases.length > 0
+    );
+  }
+
+  /** The ring is full: the app is asked to wake this engine once it has read some of it. */
+  private awaitRing(): void {
+    if (this.producer.free() === 0 && !this.producer.waitForSpace()) this.runtime.activate(this);
+  }
+
   private park(call: Call): Outcome {
     this.parked.push(call);
+    this.awaitRing();
     return Outcome.PARK;
   }
 
@@ -513,7 +531,8 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
       this.lateCancels.shift();
     }
     this.parked.drain();
-    if (this.producer.free() === 0) this.producer.waitForSpace();
+    if (this.releases.length > 0) this.runtime.markDirty(this);
+    if (this.hasLate()) this.awaitRing();
   }
 
   private openReply(
@@ -589,6 +608,9 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
       taken += 2 * count;
     }
     if (taken === releases.length) releases.length = 0;
-    else if (taken > 0) releases.splice(0, taken);
+    else {
+      releases.splice(0, taken);
+      this.awaitRing();
+    }
   }
 }

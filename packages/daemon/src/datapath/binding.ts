@@ -1,7 +1,14 @@
 /** The two ends of a route: who wants to call a service (binding) and who serves it (export). */
 import type { Status } from "@koala/interface";
 import type { MessageCodec, MethodSchema, ServiceSchema, Transcoder } from "@koala/schema";
-import type { Call, Party } from "./call.ts";
+import type { Party } from "./call.ts";
+
+/**
+ * How far calls may go, by where they came from: those of apps anywhere; those that came over a link from
+ * another daemon to the apps of this one, whichever of its runtimes serves them; those that came from a
+ * sibling runtime no further. So no call goes round in circles.
+ */
+export type Reach = "anywhere" | "siblings" | "nowhere";
 
 /** One caller's wish to call one service under a mesh name, with the schema it was built with. */
 export interface Binding {
@@ -10,15 +17,13 @@ export interface Binding {
   readonly caller: Party;
   readonly target: string;
   readonly schema: ServiceSchema;
-  /** Calls may leave this host. False for calls that came over a link. */
-  readonly mayLeave: boolean;
+  /** How far beyond the apps of this runtime its calls may go. */
+  readonly reach: Reach;
   /** Where its calls can go; valid while `version` equals the router's. */
   candidates: Candidate[];
   version: number;
   /** Whose turn it is. */
   turn: number;
-  /** Calls that wait for a candidate. */
-  readonly waiting: Call[];
 }
 
 export function createBinding(
@@ -26,18 +31,17 @@ export function createBinding(
   caller: Party,
   target: string,
   schema: ServiceSchema,
-  mayLeave: boolean,
+  reach: Reach,
 ): Binding {
   return {
     id,
     caller,
     target,
     schema,
-    mayLeave,
+    reach,
     candidates: [],
     version: -1,
     turn: 0,
-    waiting: [],
   };
 }
 
@@ -86,10 +90,14 @@ export type LinkBindingState =
 
 /** A link as the router sees it. */
 export interface RouteLink extends Party {
+  /** It leads to another runtime of this daemon, not to another host. */
+  readonly sibling: boolean;
   /** Whether the far daemon offers this mesh name at all, and this service under it. */
   offers(target: string, service: string): "no" | "name" | "service";
   /** Asks the far daemon for the binding, once; the router is told when the answer is there. */
   bindingState(binding: Binding): LinkBindingState;
+  /** App threads over there that serve it. */
+  instances(target: string, service: string): number;
   /** Mesh names the far daemon offers, for messages. */
   names(): string[];
 }

@@ -12,6 +12,7 @@ import { Timer } from "@koala/runtime";
 import type { MessageCodec, MethodSchema, Transcoder } from "@koala/schema";
 import type { Binding } from "./binding.ts";
 import type { Body } from "./body.ts";
+import type { ParkQueue } from "./park-queue.ts";
 
 /** What came of handing a request or a reply on. */
 export const Outcome = {
@@ -96,6 +97,8 @@ export class Call {
   deadlineMs = 0;
   readonly timer: Timer;
   parked: Parked = Parked.NO;
+  /** Where it waits while its message is parked. */
+  queue: ParkQueue | null = null;
   /** The request's block in a callee app's receive heap. */
   blockTag = 0;
   blockOffset = 0;
@@ -150,6 +153,7 @@ export class CallTable {
     const generation = ((call.id >>> INDEX_BITS) + 1) & GENERATION_MASK;
     call.id = ((generation << INDEX_BITS) | index) >>> 0;
     call.open = false;
+    call.queue?.remove(call);
     call.caller = null;
     call.callee = null;
     call.method = null;

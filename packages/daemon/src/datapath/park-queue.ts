@@ -1,41 +1,49 @@
-/** Calls whose message waits for room at one party, first come first served. */
+/** Calls whose message waits for something, first come first served. A call is in one queue at most. */
 import type { Call } from "./call.ts";
-import type { Router } from "./router.ts";
-
-interface Entry {
-  readonly call: Call;
-  readonly id: number;
-}
 
 export class ParkQueue {
-  private entries: Entry[] = [];
+  // A Set keeps the order of insertion and forgets in constant time a call that ends while it waits.
+  private readonly calls = new Set<Call>();
   private draining = false;
-  private readonly router: Router;
+  private readonly offer: (call: Call) => boolean;
 
-  constructor(router: Router) {
-    this.router = router;
+  /** `offer` offers a call's message again and says whether it is not parked any more. */
+  constructor(offer: (call: Call) => boolean) {
+    this.offer = offer;
   }
 
   get length(): number {
-    return this.entries.length;
+    return this.calls.size;
   }
 
-  /** Appends a call; one that is being offered again by `drain` keeps its place instead. */
+  /** Appends a call; one that is here already keeps its place. */
   push(call: Call): void {
-    if (!this.draining) this.entries.push({ call, id: call.id });
+    if (call.queue !== this) call.queue?.remove(call);
+    this.calls.add(call);
+    call.queue = this;
+  }
+
+  /** The call ends, or goes elsewhere. */
+  remove(call: Call): void {
+    this.calls.delete(call);
+    call.queue = null;
   }
 
   /** Offers the parked messages again, until one finds no room. */
   drain(): void {
     if (this.draining) return;
     this.draining = true;
-    let done = 0;
-    for (; done < this.entries.length; done++) {
-      const { call, id } = this.entries[done]!;
-      // A call that ended meanwhile has given its id up.
-      if (call.open && call.id === id && !this.router.offerAgain(call)) break;
+    for (const call of this.calls) {
+      if (!this.offer(call)) break;
+      if (call.queue === this) this.remove(call);
     }
-    this.entries = done === this.entries.length ? [] : this.entries.slice(done);
     this.draining = false;
+  }
+
+  /** Offers all of them again, whatever comes of the others; those that must wait come back. */
+  drainAll(): void {
+    const calls = [...this.calls];
+    for (const call of calls) this.remove(call);
+    for (const call of calls) this.offer(call);
   }
 }

@@ -18,6 +18,7 @@ import {
 } from "./binding.ts";
 import type { Body } from "./body.ts";
 import { type Call, CallTable, Outcome, Parked, type Party } from "./call.ts";
+import { ParkQueue } from "./park-queue.ts";
 import type { SchemaStore } from "./schema-store.ts";
 
 /** What the router asks about links that are not there (yet). */
@@ -37,7 +38,8 @@ export class Router {
   situation: LinkSituation = { firstAttempts: () => 0, problems: () => [] };
   private readonly runtime: Runtime;
   private readonly schemas: SchemaStore;
-  private readonly waiting = new Set<Binding>();
+  /** Calls that wait until somebody serves them. */
+  private readonly waiting = new ParkQueue((call) => this.offerAgain(call));
   private version = 0;
 
   constructor(runtime: Runtime, schemas: SchemaStore) {
@@ -75,13 +77,7 @@ export class Router {
   /** Something that routes depend on has changed: bindings resolve anew, calls that wait try again. */
   routesChanged(): void {
     this.version++;
-    for (const binding of [...this.waiting]) {
-      this.waiting.delete(binding);
-      for (const call of binding.waiting.splice(0)) {
-        if (call.open && call.parked === Parked.REQUEST && call.callee === null)
-          this.offerAgain(call);
-      }
-    }
+    this.waiting.drainAll();
   }
 
   /** Arms the call's deadline, `timeoutMs` from now; 0 = none. */
@@ -247,8 +243,7 @@ export class Router {
     if (refusal.pending || call.waitForReady) {
       call.callee = null;
       call.parked = Parked.REQUEST;
-      binding.waiting.push(call);
-      this.waiting.add(binding);
+      this.waiting.push(call);
       return Outcome.PARK;
     }
     this.fail(call, refusal.status, Origin.LOCAL_DAEMON, refusal.message);

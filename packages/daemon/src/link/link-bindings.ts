@@ -5,7 +5,7 @@
 import { KoalaError, Status } from "@koala/interface";
 import { type Bind, FrameType, type Refused, SHORT_HEADER_BYTES } from "@koala/protocol";
 import type { ServiceSchema } from "@koala/schema";
-import { type Binding, createBinding, type LinkBindingState } from "../datapath/binding.ts";
+import { type Binding, createBinding, type LinkBindingState, type Reach } from "../datapath/binding.ts";
 import type { Party } from "../datapath/call.ts";
 import type { Router } from "../datapath/router.ts";
 import type { SchemaStore } from "../datapath/schema-store.ts";
@@ -39,8 +39,8 @@ export interface LinkBindingsOptions {
   router: Router;
   schemas: SchemaStore;
   schemaBytesMax: number;
-  /** Calls that came over this link may leave this runtime again. */
-  mayLeave: boolean;
+  /** How far calls that came over this link may go. */
+  reach: Reach;
 }
 
 export class LinkBindings {
@@ -154,8 +154,8 @@ export class LinkBindings {
   }
 
   private accept(id: number, bind: Bind, schema: ServiceSchema): void {
-    const { link, router, sender, mayLeave } = this.options;
-    const binding = createBinding(id, link, bind.target, schema, mayLeave);
+    const { link, router, sender, reach } = this.options;
+    const binding = createBinding(id, link, bind.target, schema, reach);
     const conflict = router.conflictOf(binding);
     if (conflict !== undefined) {
       this.options.schemas.release(schema);

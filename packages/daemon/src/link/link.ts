@@ -39,7 +39,7 @@ import {
   servicesSchema,
 } from "@koala/protocol/schemas";
 import { type Runtime, Timer } from "@koala/runtime";
-import type { Binding, LinkBindingState, RouteLink } from "../datapath/binding.ts";
+import type { Binding, LinkBindingState, Reach, RouteLink } from "../datapath/binding.ts";
 import { Body } from "../datapath/body.ts";
 import { type BlockOwner, type Call, Outcome } from "../datapath/call.ts";
 import { ParkQueue } from "../datapath/park-queue.ts";
@@ -51,6 +51,9 @@ import { LinkCalls } from "./link-calls.ts";
 import { LinkInput } from "./link-input.ts";
 import { LinkOutput } from "./link-output.ts";
 import { type FrameHead, MessageWriter } from "./message-writer.ts";
+
+/** Short frames that may wait for a far side that does not read; more, and the link is closed. */
+const lateFramesMax = 65536;
 
 export interface LinkLimits {
   messageBytes: number;
@@ -74,10 +77,14 @@ export interface LinkOptions {
   self: { name: string; instance: string };
   /** What this daemon offers now. */
   offers: () => ServiceOffer[];
-  /** Calls that came over this link may leave this runtime again. */
-  mayLeave: boolean;
+  /** How far calls that came over this link may go. */
+  reach: Reach;
+  /** What the runtime at the other end is called, if it is one of this daemon. */
+  siblingLabel?: string;
   /** The link is up: HELLO came. */
   onUp: (link: Link) => void;
+  /** The far side offers other services than before. */
+  onServices?: () => void;
   /** The link has ended, and why; the connection is to be closed. Called once. */
   onDown: (link: Link, reason: string) => void;
 }
@@ -86,6 +93,7 @@ export class Link implements Engine, RouteLink, ColdSender {
   readonly name: string;
   readonly connection: Connection;
   label: string;
+  readonly sibling: boolean;
   invalidReason = "";
   /** What the far side said of itself; null until its HELLO. */
   peer: Hello | null = null;
@@ -122,10 +130,11 @@ export class Link implements Engine, RouteLink, ColdSender {
   constructor(options: LinkOptions) {
     this.options = options;
     this.connection = options.connection;
-    this.label = options.connection.remote;
+    this.sibling = options.siblingLabel !== undefined;
+    this.label = options.siblingLabel ?? options.connection.remote;
     this.name = `link ${this.label}`;
     const { router, limits } = options;
-    this.parked = new ParkQueue(router);
+    this.parked = new ParkQueue((call) => router.offerAgain(call));
     this.writer = new MessageWriter(this.output, (stream, isReply, owner, tag, offset) =>
       this.blockSent(stream, isReply, owner, tag, offset),
     );
@@ -135,7 +144,7 @@ export class Link implements Engine, RouteLink, ColdSender {
       router,
       schemas: options.schemas,
       schemaBytesMax: limits.schemaBytes,
-      mayLeave: options.mayLeave,
+      reach: options.reach,
     });
     this.calls = new LinkCalls({
       party: this,
@@ -152,7 +161,10 @@ export class Link implements Engine, RouteLink, ColdSender {
         this.sendShort(FrameType.CREDIT, stream, bytes, 0, isReply ? 0 : FrameFlag.FROM_CALLEE),
     });
     this.keepalive = new Timer(() => this.checkAlive());
-    options.runtime.timers.set(this.keepalive, options.runtime.nowMs + limits.keepaliveMs);
+    // Threads of one process do not get lost on the way: they end together, or report their end.
+    if (!this.sibling) {
+      options.runtime.timers.set(this.keepalive, options.runtime.nowMs + limits.keepaliveMs);
+    }
     this.sendHello();
   }
 
@@ -193,7 +205,10 @@ export class Link implements Engine, RouteLink, ColdSender {
       }
       this.bytesIn += bytes;
       if (bytes > 0) this.quietIntervals = 0;
-      if (bytes === 0 || (this.input.drained && !this.ending)) this.readable = false;
+      // A socket wakes us up for whatever comes after a short read, memory only once it was found empty.
+      if (bytes === 0 || (this.input.drained && !this.ending && !this.sibling)) {
+        this.readable = false;
+      }
     }
     return done;
   }
@@ -230,6 +245,14 @@ export class Link implements Engine, RouteLink, ColdSender {
 
   bindingState(binding: Binding): LinkBindingState {
     return this.bindings.stateOf(binding);
+  }
+
+  instances(target: string, service: string): number {
+    let count = 0;
+    for (const offer of this.offered) {
+      if (offer.name === target && offer.service === service) count += offer.instances;
+    }
+    return count;
   }
 
   names(): string[] {
@@ -283,7 +306,7 @@ export class Link implements Engine, RouteLink, ColdSender {
       codec = call.method!.output;
     }
     head.type = FrameType.RESPONSE;
-    head.value16 = status | (origin << 8);
+    head.value16 = status | (this.seen(origin) << 8);
     head.stream = call.callerId;
     head.fromCallee = true;
     const outcome = this.write(call, reply, codec);
@@ -293,9 +316,7 @@ export class Link implements Engine, RouteLink, ColdSender {
 
   finishWith(call: Call, status: Status, origin: Origin, message: string): void {
     this.calls.forget(call);
-    // Seen from the caller over there, this daemon is the remote one.
-    const seen = origin === Origins.LOCAL_DAEMON ? Origins.REMOTE_DAEMON : origin;
-    const value16 = status | (seen << 8);
+    const value16 = status | (this.seen(origin) << 8);
     if (!this.sendStatus(call.callerId, value16, message)) {
       this.lateReplies.push({ stream: call.callerId, value16, message });
     }
@@ -338,7 +359,8 @@ export class Link implements Engine, RouteLink, ColdSender {
     runtime.timers.clear(this.keepalive);
     runtime.remove(this);
     router.removeLink(this);
-    router.partyGone(this, Status.UNAVAILABLE, Origins.LINK, `${this.label}: ${reason}`);
+    const origin = this.sibling ? Origins.LOCAL_DAEMON : Origins.LINK;
+    router.partyGone(this, Status.UNAVAILABLE, origin, `${this.label}: ${reason}`);
     this.writer.abandon();
     this.output.abandon();
     this.calls.close();
@@ -419,6 +441,7 @@ export class Link implements Engine, RouteLink, ColdSender {
         this.offered = services.data.services;
         this.bindings.forgetRefusals();
         this.options.router.routesChanged();
+        this.options.onServices?.();
         return "";
       }
       case FrameType.BIND: {
@@ -452,7 +475,7 @@ export class Link implements Engine, RouteLink, ColdSender {
       return `HELLO of version ${peer.version}; this daemon speaks version ${LINK_VERSION}: update the older one`;
     }
     this.peer = peer;
-    this.label = `${peer.name} (${this.connection.remote})`;
+    if (!this.sibling) this.label = `${peer.name} (${this.connection.remote})`;
     this.offered = peer.services;
     this.writer.credit = peer.linkWindow;
     this.writer.streamWindow = peer.streamWindow;
@@ -473,6 +496,14 @@ export class Link implements Engine, RouteLink, ColdSender {
     if (this.parked.length > 0) this.parked.drain();
     this.options.runtime.markDirty(this);
     return "";
+  }
+
+  /** Who decided, seen from the far side: for another daemon this one is the remote one. */
+  private seen(origin: Origin): Origin {
+    if (this.sibling) {
+      return origin === Origins.REMOTE_DAEMON ? Origins.LOCAL_DAEMON : origin;
+    }
+    return origin === Origins.LOCAL_DAEMON ? Origins.REMOTE_DAEMON : origin;
   }
 
   // ── frames out ────────────────────────────────────────────────────────────────────────────────────
@@ -551,7 +582,10 @@ export class Link implements Engine, RouteLink, ColdSender {
   private sendFrame(frame: Uint8Array): void {
     if (this.down) return;
     this.options.runtime.markDirty(this);
-    if (this.late.length > 0 || !this.putFrame(frame)) this.late.push(frame);
+    if (this.late.length === 0 && this.putFrame(frame)) return;
+    this.late.push(frame);
+    if (this.late.length > lateFramesMax)
+      this.input.malformed = "too many frames without reading any";
   }
 
   private putFrame(frame: Uint8Array): boolean {
