@@ -10,10 +10,9 @@ import { Stage } from "./stage.ts";
 import { systemGroups, systems } from "./systems/catalog.ts";
 import type { System } from "./systems/system.ts";
 import { renderTable } from "./table.ts";
+import { fullWarmUp, quickWarmUp } from "./warm-up.ts";
 
 const signals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
-const warmUpSeconds = 1;
-const warmUpSecondsQuick = 0.1;
 
 let stage: Stage | undefined;
 let interrupted = false;
@@ -62,7 +61,7 @@ async function runLoadCases(options: Options): Promise<void> {
   const plan = {
     rounds: options.rounds,
     roundSeconds: options.seconds / options.rounds,
-    warmUpSeconds: options.quick ? warmUpSecondsQuick : warmUpSeconds,
+    warmUp: options.quick ? quickWarmUp : fullWarmUp,
   };
   for (const loadCase of loadCases.filter(({ name }) => options.cases.includes(name))) {
     const chosen = chosenSystems(options, loadCase.name);

@@ -4,25 +4,28 @@
  */
 import type { LoadCase } from "./case.ts";
 import { cpuSeconds } from "./cpu-time.ts";
+import { IdleTime } from "./idle-time.ts";
 import type { RunCommand } from "./load-command.ts";
 import type { Program } from "./program.ts";
 import { compare, type MeasuredRound, type Result, resultOf } from "./result.ts";
 import type { Stage } from "./stage.ts";
 import { sum } from "./statistics.ts";
 import type { RunningSystem, System } from "./systems/system.ts";
+import { type WarmUpPlan, warmUp } from "./warm-up.ts";
 
 /** How long is measured. */
 export interface Plan {
   readonly rounds: number;
   /** Of one system in one round. */
   readonly roundSeconds: number;
-  readonly warmUpSeconds: number;
+  readonly warmUp: WarmUpPlan;
 }
 
 interface Turn {
   readonly system: System;
   readonly running: RunningSystem;
   readonly rounds: MeasuredRound[];
+  readonly idle: IdleTime;
 }
 
 /** Measures; `progress` hears what is being done. The stage is the caller's to close. */
@@ -37,26 +40,30 @@ export async function measureCase(
   const turns: Turn[] = [];
   // One after the other: together they would fight for the processors and miss their deadlines.
   for (const system of systems) {
-    turns.push({ system, running: await system.start(stage, loadCase), rounds: [] });
+    const running = await system.start(stage, loadCase);
+    turns.push({ system, running, rounds: [], idle: new IdleTime(() => cpuOf(running.daemons)) });
   }
   const { method, bytes, inFlight } = loadCase;
   const command = { op: "run", method, bytes, inFlight } as const;
   for (const { system, running } of turns) {
     progress(`${loadCase.name}: warming up ${system.name}`);
-    await running.client.run({ ...command, seconds: plan.warmUpSeconds, keep: false });
+    await warmUp(running.client, command, plan.warmUp);
   }
   for (let round = 1; round <= plan.rounds; round++) {
     progress(`${loadCase.name}: round ${round} of ${plan.rounds}`);
-    for (const { running, rounds } of turns) {
+    for (const { running, rounds, idle } of turns) {
+      idle.end();
       rounds.push(
         await measureRound(running, { ...command, seconds: plan.roundSeconds, keep: true }),
       );
+      idle.begin();
     }
   }
   const results = new Map<string, Result>();
-  for (const { system, running, rounds } of turns) {
+  for (const { system, running, rounds, idle } of turns) {
     const figures = await running.client.figures();
-    results.set(system.name, resultOf(loadCase, system.name, rounds, figures));
+    const result = resultOf(loadCase, system.name, rounds, figures);
+    results.set(system.name, { ...result, daemonIdleCpuShare: idle.cpuShare() });
   }
   return turns.map(({ system }) => withRatios(loadCase, system, results));
 }

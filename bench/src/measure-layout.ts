@@ -13,8 +13,8 @@ export interface LayoutPlan {
 
 /** Writes and reads between two looks at the clock: one alone is too short to be timed. */
 const batch = 50;
-/** Rounds before the first that counts, for the compiler. */
-const warmUpRounds = 1;
+/** Before the first round that counts, for the compiler. */
+const warmUpMsMax = 500;
 /** Shorter than other cases: no other process disturbs it. */
 const shareOfSeconds = 0.2;
 
@@ -38,11 +38,15 @@ export const layoutSystemNames: readonly string[] = messages.flatMap((message) =
 export function measureLayout({ seconds, rounds }: LayoutPlan): Result[] {
   const subjects = layoutCases().flatMap(subjectsOf);
   const roundMs = (seconds * shareOfSeconds * 1000) / rounds;
-  for (let round = -warmUpRounds; round < rounds; round++) {
+  const warmUpMs = Math.min(warmUpMsMax, roundMs * rounds);
+  for (const { work, samples } of subjects) {
+    runRound(work, samples, warmUpMs);
+    samples.keep = true;
+  }
+  for (let round = 0; round < rounds; round++) {
     for (const { work, samples, roundP50Us } of subjects) {
-      samples.keep = round >= 0;
       runRound(work, samples, roundMs);
-      if (round >= 0) roundP50Us.push(samples.endRound());
+      roundP50Us.push(samples.endRound());
     }
   }
   const p50s = new Map(subjects.map(({ name, samples }) => [name, samples.figures().p50Us]));
@@ -94,6 +98,7 @@ function layoutResult(
     daemonCpuSeconds: null,
     clientCpuSeconds: null,
     serverCpuSeconds: null,
+    daemonIdleCpuShare: null,
     rounds: roundP50Us.length,
     measuredSeconds,
     roundP50Us,

@@ -74,7 +74,7 @@ export function parseOptions(args: readonly string[], names: Names): Options {
     systems: readSystems(values.get("--systems"), names),
     json: values.has("--json"),
     help: values.has("--help"),
-    seconds: readNumber("--seconds", values.get("--seconds"), quick ? 0.3 : 5, secondsMax),
+    seconds: readNumber("--seconds", values.get("--seconds"), quick ? 0.5 : 5, secondsMax),
     rounds: Math.ceil(readNumber("--rounds", values.get("--rounds"), quick ? 2 : 5, roundsMax)),
     quick,
     profile: profile === undefined ? undefined : known("system", profile, names.systems),

@@ -24,13 +24,15 @@ export interface SelfTime {
 }
 
 const linesMax = 20;
+/** Frames in which a thread waits: not a cost of its own. */
+const waiting: ReadonlySet<string> = new Set(["(idle)", "pollerWait"]);
 
 /** A folder for the profiles, which stays: Chrome's DevTools read them. */
 export function createProfileFolder(): string {
   return mkdtempSync(join(tmpdir(), "koala-profile-"));
 }
 
-/** Functions by their own time, most first. Idle time is left out. */
+/** Functions by their own time, most first. Waiting is left out. */
 export function selfTimes({ nodes, samples, timeDeltas }: CpuProfile): SelfTime[] {
   const titles = new Map<number, string>();
   for (const { id, callFrame } of nodes) {
@@ -44,8 +46,8 @@ export function selfTimes({ nodes, samples, timeDeltas }: CpuProfile): SelfTime[
     // The time after a sample belongs to it.
     micros.set(title, (micros.get(title) ?? 0) + (timeDeltas[index + 1] ?? 0));
   });
-  micros.delete("(idle)");
   return [...micros]
+    .filter(([title]) => !waiting.has(title))
     .map(([title, time]) => ({ title, micros: time }))
     .sort((a, b) => b.micros - a.micros);
 }
@@ -67,5 +69,5 @@ function renderProfile(program: string, times: readonly SelfTime[]): string {
     const percent = ((100 * micros) / total).toFixed(1).padStart(5);
     return `${percent} % ${(micros / 1000).toFixed(1).padStart(9)} ms  ${title}`;
   });
-  return `${program}: ${(total / 1000).toFixed(0)} ms, waiting in pollerWait included\n${lines.join("\n")}\n`;
+  return `${program}: ${(total / 1000).toFixed(0)} ms without waiting\n${lines.join("\n")}\n`;
 }

@@ -19,6 +19,8 @@ export interface Result {
   readonly daemonCpuSeconds: number | null;
   readonly clientCpuSeconds: number | null;
   readonly serverCpuSeconds: number | null;
+  /** Of one processor, while other systems had their turns: what it costs to have daemons and no calls. */
+  readonly daemonIdleCpuShare: number | null;
   readonly minUs: number | null;
   readonly rounds: number;
   readonly measuredSeconds: number;
@@ -62,6 +64,7 @@ export function resultOf(
     daemonCpuSeconds: sum(rounds.map((round) => round.daemonCpuSeconds)),
     clientCpuSeconds: sum(rounds.map((round) => round.clientCpuSeconds)),
     serverCpuSeconds: sum(rounds.map((round) => round.serverCpuSeconds)),
+    daemonIdleCpuShare: null,
     minUs: rounded(figures.minUs),
     rounds: rounds.length,
     measuredSeconds: rounds.reduce((total, { seconds }) => total + seconds, 0),
