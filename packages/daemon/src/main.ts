@@ -55,27 +55,32 @@ async function main(): Promise<void> {
     config,
     log,
     onFailure: (reason) => {
+      process.stderr.write(`koalad: ${reason}\n`);
       log.area("daemon").error(reason);
       process.exitCode = EXIT_FAILED;
-      void shutDown(false);
+      void end(daemon.stop());
     },
   });
-  let stopping = false;
-  const shutDown = async (orderly: boolean): Promise<void> => {
-    if (stopping) return;
-    stopping = true;
-    if (orderly) await daemon.drain();
-    else await daemon.stop();
+  let ending = false;
+  let ended = false;
+  const end = async (stopped: Promise<void>): Promise<void> => {
+    ending = true;
+    await stopped;
+    if (ended) return;
+    ended = true;
     log.area("daemon").info("stopped");
     await log.close();
     process.exit();
   };
-  process.on("SIGTERM", () => void shutDown(true));
-  process.on("SIGINT", () => void shutDown(true));
+  // The first signal lets calls in flight end, the second one does not.
+  const onSignal = (): void => void end(ending ? daemon.stop() : daemon.drain());
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
   process.on("SIGHUP", () => log.reopen());
   try {
     await daemon.start();
   } catch (error) {
+    if (ending) return; // it was told to stop, or has said already what failed
     process.stderr.write(`koalad: ${messageOf(error)}\n`);
     await log.close();
     process.exit(EXIT_FAILED);

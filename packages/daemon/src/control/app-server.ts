@@ -2,7 +2,7 @@
  * The control channels of apps: accepts them, knows who is at the other end from the kernel, checks every
  * packet, and passes it on to the runtime that serves the app. Answers come from that runtime.
  */
-import { chmodSync, mkdirSync, unlinkSync } from "node:fs";
+import { mkdirSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { KoalaError, messageOf } from "@koala/interface";
 import {
@@ -59,15 +59,22 @@ export class AppServer {
   private readonly options: AppServerOptions;
   private readonly channels = new Map<number, Channel>();
   private readonly listener: number;
-  private readonly watcher: number;
+  private watcher = -1;
   private readonly packet = new Uint8Array(controlPacketBytesMax);
   private readonly fds = new Int32Array(1 + descriptorsMax);
   private nextId = 1;
 
-  /** Listens; throws ERR_DAEMON_SOCKET when it can't, and says who is in the way. */
+  /**
+   * Listens; throws ERR_DAEMON_SOCKET when it can't, and says who is in the way. Apps that connect are
+   * kept waiting until `start`.
+   */
   constructor(options: AppServerOptions) {
     this.options = options;
     this.listener = listenAt(options.path);
+  }
+
+  /** The runtimes are there: takes apps from now on. */
+  start(): void {
     this.watcher = watch(this.listener, POLL_IN, () => this.accept());
   }
 
@@ -78,7 +85,7 @@ export class AppServer {
   }
 
   close(): void {
-    unwatch(this.watcher);
+    if (this.watcher >= 0) unwatch(this.watcher);
     closeFd(this.listener);
     for (const channel of [...this.channels.values()]) this.drop(channel);
     try {
@@ -207,7 +214,11 @@ function parse(bytes: Uint8Array): AppRequest | string {
 
 /** Listens at a path, replacing a socket that nobody serves any more. */
 function listenAt(path: string): number {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  } catch (error) {
+    throw socketError(path, messageOf(error), error);
+  }
   try {
     return unixListen(path, SOCKET_SEQPACKET, 512, 0o666);
   } catch (error) {
@@ -222,21 +233,28 @@ function listenAt(path: string): number {
       null,
     );
   }
-  unlinkSync(path);
-  const fd = unixListen(path, SOCKET_SEQPACKET, 512, 0o666);
-  chmodSync(path, 0o666);
-  return fd;
+  try {
+    unlinkSync(path);
+    return unixListen(path, SOCKET_SEQPACKET, 512, 0o666);
+  } catch (error) {
+    throw socketError(path, messageOf(error), error);
+  }
 }
 
 function isServed(path: string): boolean {
   try {
     closeFd(unixConnect(path, SOCKET_SEQPACKET));
     return true;
-  } catch {
-    return false; // nobody listens: the socket is what a killed daemon left behind
+  } catch (error) {
+    // Refused: the socket is what a killed daemon left behind. The queue of one that is busy is full.
+    return error instanceof Error && "code" in error && error.code === "EAGAIN";
   }
 }
 
 function socketError(path: string, reason: string, cause: unknown): KoalaError {
-  return new KoalaError("ERR_DAEMON_SOCKET", `can't listen at ${path}: ${reason}`, { cause });
+  return new KoalaError(
+    "ERR_DAEMON_SOCKET",
+    `can't listen at ${path}: ${reason}`,
+    cause === null ? {} : { cause },
+  );
 }

@@ -7,12 +7,15 @@ import { lookup } from "node:dns/promises";
 import { join } from "node:path";
 import { KoalaError, type Listener, messageOf } from "@koala/interface";
 import { EAGAIN, errnoName, POLL_IN, unwatch, watch } from "@koala/native";
-import { CONTROL_SOCKET } from "@koala/protocol";
+import { ADMIN_SOCKET, CONTROL_SOCKET } from "@koala/protocol";
+import { createMemoryPair } from "@koala/transport-memory";
 import { createTcpTransport } from "@koala/transport-tcp";
 import { type Config, formatAddress } from "../config/index.ts";
+import type { SiblingEnd } from "../link/siblings.ts";
 import type { RootLog } from "../log/index.ts";
+import { version } from "../version.ts";
 import type { Notice, PeerAddress } from "../worker/commands.ts";
-import type { RuntimeStatus } from "../worker/status.ts";
+import { type AdminServer, type DaemonReport, startAdminServer } from "./admin-server.ts";
 import { AppServer } from "./app-server.ts";
 import { RuntimeThread } from "./runtime-thread.ts";
 
@@ -33,12 +36,14 @@ export class Daemon {
   private readonly onFailure: (reason: string) => void;
   private readonly runtimes: RuntimeThread[] = [];
   private appServer: AppServer | undefined;
+  private adminServer: AdminServer | undefined;
   private listener: Listener | undefined;
   private listenWatcher = -1;
   private nextRuntime = 0;
   private ready = 0;
   private drained = 0;
-  private progress: () => void = () => {};
+  private readonly waiting = new Set<() => void>();
+  private stopping: Promise<void> | undefined;
 
   constructor({ config, log, onFailure }: DaemonOptions) {
     this.config = config;
@@ -53,20 +58,23 @@ export class Daemon {
     return formatAddress({ host: listen.host, port: this.listener.port });
   }
 
-  /** Starts everything; throws a KoalaError when something can't be had, after cleaning up. */
+  /**
+   * Starts everything; throws a KoalaError when something can't be had or `stop` was called meanwhile,
+   * after cleaning up. What others may hold comes first, so that a start in vain costs nothing.
+   */
   async start(): Promise<void> {
     try {
       const peers = await this.resolvePeers();
-      const { daemon, limits } = this.config;
+      this.checkStarting();
+      this.claimPrefix();
+      const { listen } = this.config.daemon;
+      if (listen !== null) await this.listen(listen.host, listen.port);
+      this.checkStarting();
       this.startRuntimes(peers);
-      await this.until(() => this.ready === this.runtimes.length);
-      if (daemon.listen !== null) await this.listen(daemon.listen.host, daemon.listen.port);
-      this.appServer = new AppServer({
-        path: join(daemon.prefix, CONTROL_SOCKET),
-        appsMax: limits.apps,
-        runtimes: this.runtimes,
-        log: this.log.area("control"),
-      });
+      await this.until(() => this.ready === this.runtimes.length || this.stopping !== undefined);
+      this.checkStarting();
+      this.takeLinks();
+      this.appServer?.start();
       this.state = "running";
     } catch (error) {
       await this.stop();
@@ -76,45 +84,106 @@ export class Daemon {
 
   /** Lets the calls in flight end, for as long as the configuration allows; then stops. */
   async drain(): Promise<void> {
-    if (this.state !== "running") return;
-    this.state = "draining";
-    this.stopListening();
-    for (const runtime of this.runtimes) runtime.command({ op: "drain" });
-    const timer = setTimeout(() => this.progress(), this.config.daemon.drainMs);
-    const deadline = Date.now() + this.config.daemon.drainMs;
-    await this.until(() => this.drained >= this.runtimes.length || Date.now() >= deadline);
-    clearTimeout(timer);
-    if (this.drained < this.runtimes.length) {
-      this.log.area("daemon").warn("calls were cut off", { afterMs: this.config.daemon.drainMs });
+    if (this.state === "running") {
+      this.state = "draining";
+      this.stopListening();
+      for (const runtime of this.runtimes) runtime.command({ op: "drain" });
+      await this.untilDrained();
     }
     await this.stop();
   }
 
-  /** Stops now. */
+  /** Stops now, also while it starts or drains. */
   async stop(): Promise<void> {
-    if (this.state === "stopped") return;
+    this.stopping ??= this.stopEverything();
+    await this.stopping;
+  }
+
+  /** The daemon and all its runtimes; rejects when one does not answer. */
+  async report(): Promise<DaemonReport> {
+    const runtimes = await Promise.all(this.runtimes.map((runtime) => runtime.status()));
+    const { prefix, name } = this.config.daemon;
+    return {
+      name,
+      version,
+      pid: process.pid,
+      prefix,
+      listen: this.address ?? null,
+      startedAt: this.startedAt.toISOString(),
+      uptimeMs: Date.now() - this.startedAt.getTime(),
+      state: this.state === "running" ? "running" : "draining",
+      node: process.version,
+      memory: { rssBytes: process.memoryUsage.rss() },
+      runtimes,
+    };
+  }
+
+  private async stopEverything(): Promise<void> {
     this.state = "stopped";
+    this.notify();
     this.stopListening();
+    const admin = this.adminServer?.close();
     await Promise.all(this.runtimes.map((runtime) => runtime.stop()));
+    await admin;
     this.appServer?.close();
   }
 
-  /** What each runtime says about itself. */
-  async runtimeStatus(): Promise<RuntimeStatus[]> {
-    return await Promise.all(this.runtimes.map((runtime) => runtime.status()));
+  private async untilDrained(): Promise<void> {
+    const { drainMs } = this.config.daemon;
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      this.notify();
+    }, drainMs);
+    const isDrained = (): boolean => this.drained >= this.runtimes.length;
+    await this.until(() => isDrained() || isLate || this.stopping !== undefined);
+    clearTimeout(timer);
+    if (!isDrained()) {
+      this.log.area("daemon").warn("calls were cut off", isLate ? { afterMs: drainMs } : {});
+    }
+  }
+
+  private checkStarting(): void {
+    if (this.stopping === undefined) return;
+    throw new KoalaError("ERR_DAEMON_STOPPED", "the daemon was stopped while it started");
+  }
+
+  /** The sockets in the daemon's directory; throws when another daemon lives there. */
+  private claimPrefix(): void {
+    const { daemon, limits } = this.config;
+    this.appServer = new AppServer({
+      path: join(daemon.prefix, CONTROL_SOCKET),
+      appsMax: limits.apps,
+      runtimes: this.runtimes,
+      log: this.log.area("control"),
+    });
+    this.adminServer = startAdminServer({
+      path: join(daemon.prefix, ADMIN_SOCKET),
+      backend: { status: () => this.report() },
+      log: this.log.area("admin"),
+    });
   }
 
   private startRuntimes(peers: readonly PeerAddress[]): void {
-    const instance = randomUUID();
+    const daemonInstance = randomUUID();
     const { config, log } = this;
+    const siblings = connectSiblings(config.daemon.runtimes);
     for (let index = 0; index < config.daemon.runtimes; index++) {
+      const instance = `${daemonInstance}/${index}`;
       this.runtimes.push(
         new RuntimeThread({
-          data: { index, config, instance, logSpec: log.spec, peers },
+          data: {
+            index,
+            config,
+            instance,
+            logSpec: log.spec,
+            siblings: siblings[index]!,
+            peers,
+          },
           log,
           onNotice: (notice) => this.onNotice(notice),
           onCrash: (error) => {
-            if (this.state === "stopped") return;
+            if (this.stopping !== undefined) return;
             this.onFailure(
               `runtime ${index} failed: ${error === undefined ? "it ended" : messageOf(error)}`,
             );
@@ -128,22 +197,35 @@ export class Daemon {
     if (notice.op === "ready") this.ready++;
     else if (notice.op === "drained") this.drained++;
     else if (notice.op === "closed") this.appServer?.closed(notice.app);
-    this.progress();
+    this.notify();
+  }
+
+  /** Something has changed that `until` may wait for. */
+  private notify(): void {
+    for (const wake of [...this.waiting]) wake();
   }
 
   private async until(done: () => boolean): Promise<void> {
     while (!done()) {
       await new Promise<void>((resolve) => {
-        this.progress = resolve;
+        const wake = (): void => {
+          this.waiting.delete(wake);
+          resolve();
+        };
+        this.waiting.add(wake);
       });
     }
-    this.progress = () => {};
   }
 
   private async listen(host: string, port: number): Promise<void> {
     const numeric = await resolveHost(host, `listen = "${host}:${port}"`);
-    const listener = createTcpTransport().listen(numeric, port);
-    this.listener = listener;
+    this.listener = createTcpTransport().listen(numeric, port);
+  }
+
+  /** The runtimes are there: peers that have connected are served from now on. */
+  private takeLinks(): void {
+    const { listener } = this;
+    if (listener === undefined) return;
     this.listenWatcher = watch(listener.fd, POLL_IN, () => this.accept(listener));
   }
 
@@ -161,10 +243,10 @@ export class Daemon {
   }
 
   private stopListening(): void {
-    if (this.listener === undefined || this.listenWatcher < 0) return;
-    unwatch(this.listenWatcher);
+    if (this.listenWatcher >= 0) unwatch(this.listenWatcher);
     this.listenWatcher = -1;
-    this.listener.close();
+    // The address is still worth a line in the answers of the admin socket; closing twice is fine.
+    this.listener?.close();
   }
 
   private async resolvePeers(): Promise<PeerAddress[]> {
@@ -176,6 +258,21 @@ export class Daemon {
       }),
     );
   }
+}
+
+/** Connects every two runtimes: by runtime, its ends of the queues to the others. */
+function connectSiblings(count: number): SiblingEnd[][] {
+  const ends: SiblingEnd[][] = Array.from({ length: count }, () => []);
+  for (let first = 0; first < count; first++) {
+    for (let second = first + 1; second < count; second++) {
+      const remoteOfA = `runtime ${second}`;
+      const remoteOfB = `runtime ${first}`;
+      const { a, b } = createMemoryPair({ remoteOfA, remoteOfB });
+      ends[first]!.push({ runtime: second, end: a });
+      ends[second]!.push({ runtime: first, end: b });
+    }
+  }
+  return ends;
 }
 
 async function resolveHost(host: string, where: string): Promise<string> {

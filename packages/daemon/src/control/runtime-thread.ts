@@ -6,6 +6,8 @@ import type { Command, Notice, WorkerData } from "../worker/commands.ts";
 import type { RuntimeStatus } from "../worker/status.ts";
 
 const statusDeadlineMs = 2000;
+/** A thread that has not stopped by then is in an endless loop, and is cut off. */
+const stopDeadlineMs = 5000;
 
 export interface RuntimeThreadOptions {
   data: Omit<WorkerData, "doorbell">;
@@ -81,7 +83,9 @@ export class RuntimeThread {
   /** Tells the thread to stop and waits until it has. */
   async stop(): Promise<void> {
     this.command({ op: "stop" });
+    const timer = setTimeout(() => void this.worker.terminate(), stopDeadlineMs);
     await this.ended;
+    clearTimeout(timer);
   }
 
   private answer(seq: number, status: RuntimeStatus): void {

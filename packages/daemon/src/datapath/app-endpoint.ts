@@ -148,7 +148,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
   }
 
   bind(target: string, schema: ServiceSchema): Binding {
-    const binding = createBinding(this.bindings.length, this, target, schema, true);
+    const binding = createBinding(this.bindings.length, this, target, schema, "anywhere");
     this.bindings.push(binding);
     return binding;
   }

@@ -1,9 +1,11 @@
 /**
  * Decides where calls go, and ends them. One router a runtime.
  *
- * Resolving: servers on this host that can understand the caller's schema come first; if there are
- * none, links whose daemon offers the service. Among equals, calls go round robin, one by one. The
- * result is cached in the binding until something changes (`version`).
+ * Resolving: servers on this host that can understand the caller's schema come first, whichever runtime
+ * they are attached to; if there are none, links whose daemon offers the service. Among equals, calls go
+ * round robin, one by one, so a sibling runtime has a turn for each of its servers: where an app happens
+ * to be attached must not decide how much it has to do. The result is cached in the binding until
+ * something changes (`version`).
  */
 import { KoalaError, Origin, Status } from "@koala/interface";
 import type { Runtime } from "@koala/runtime";
@@ -12,6 +14,7 @@ import {
   type Candidate,
   type CandidateMethod,
   type Export,
+  type Reach,
   type Refusal,
   type RouteLink,
   sameMethods,
@@ -28,6 +31,9 @@ export interface LinkSituation {
   /** A line a peer that is not connected: address, since when, why. */
   problems(): string[];
 }
+
+/** Turns of one sibling runtime, however many servers it has. */
+const turnsMax = 1024;
 
 export class Router {
   readonly calls: CallTable = new CallTable();
@@ -200,9 +206,15 @@ export class Router {
   private resolve(binding: Binding): void {
     binding.version = this.version;
     binding.turn = 0;
-    const local = this.localCandidates(binding);
-    binding.candidates =
-      local.length > 0 || !binding.mayLeave ? local : this.linkCandidates(binding);
+    const { reach } = binding;
+    const here = this.localCandidates(binding);
+    let isPending = false;
+    if (reach !== "nowhere") isPending = this.addLinkCandidates(binding, true, here);
+    // Who is about to be there on this host is worth the wait.
+    if (reach === "anywhere" && here.length === 0 && !isPending) {
+      this.addLinkCandidates(binding, false, here);
+    }
+    binding.candidates = here;
   }
 
   private localCandidates(binding: Binding): Candidate[] {
@@ -227,15 +239,25 @@ export class Router {
     return candidates;
   }
 
-  private linkCandidates(binding: Binding): Candidate[] {
-    const methods = sameMethods(binding.schema.methods);
-    const candidates: Candidate[] = [];
+  /** Adds sibling runtimes, or peers, that serve the binding; true if some have yet to say so. */
+  private addLinkCandidates(binding: Binding, siblings: boolean, candidates: Candidate[]): boolean {
+    const { target, schema } = binding;
+    const methods = sameMethods(schema.methods);
+    let isPending = false;
     for (const link of this.links) {
-      if (link.offers(binding.target, binding.schema.typeName) !== "service") continue;
+      if (link.sibling !== siblings || link.offers(target, schema.typeName) !== "service") continue;
       const state = link.bindingState(binding);
-      if (state.state === "bound") candidates.push({ party: link, target: state.id, methods });
+      if (state.state === "pending") isPending = true;
+      if (state.state !== "bound") continue;
+      const candidate: Candidate = { party: link, target: state.id, methods };
+      const turns = siblings ? Math.min(turnsMax, link.instances(target, schema.typeName)) : 1;
+      for (let turn = 0; turn < turns; turn++) candidates.push(candidate);
     }
-    return candidates;
+    return isPending;
+  }
+
+  private linksWithin(reach: Reach): RouteLink[] {
+    return this.links.filter((link) => (link.sibling ? reach !== "nowhere" : reach === "anywhere"));
   }
 
   private refuse(call: Call, binding: Binding): Outcome {
@@ -255,21 +277,25 @@ export class Router {
     const { target, schema } = binding;
     const service = schema.typeName;
     const named = this.exports.filter((entry) => entry.name === target);
-    const offers = binding.mayLeave ? this.links.map((link) => link.offers(target, service)) : [];
-    for (const link of binding.mayLeave ? this.links : []) {
+    const links = this.linksWithin(binding.reach);
+    const offers = links.map((link) => link.offers(target, service));
+    let refused: Refusal | undefined;
+    for (const link of links) {
       if (link.offers(target, service) !== "service") continue;
       const state = link.bindingState(binding);
       if (state.state === "pending")
         return { status: Status.UNAVAILABLE, message: "", pending: true };
-      if (state.state === "refused") {
-        return { status: state.status, message: `${link.label}: ${state.message}`, pending: false };
-      }
+      if (state.state !== "refused") continue;
+      // A sibling names the app itself.
+      const message = link.sibling ? state.message : `${link.label}: ${state.message}`;
+      refused ??= { status: state.status, message, pending: false };
     }
+    if (refused !== undefined) return refused;
     const conflict = this.conflictOf(binding);
     if (conflict !== undefined) {
       return { status: Status.FAILED_PRECONDITION, message: conflict.message, pending: false };
     }
-    if (binding.mayLeave && this.situation.firstAttempts() > 0) {
+    if (binding.reach === "anywhere" && this.situation.firstAttempts() > 0) {
       return { status: Status.UNAVAILABLE, message: "", pending: true };
     }
     if (named.length > 0 || offers.includes("name")) {
@@ -289,18 +315,33 @@ export class Router {
       if (!(comparison instanceof KoalaError)) return undefined;
       found ??= new KoalaError(comparison.code, `${entry.party.label}: ${comparison.message}`);
     }
+    if (found === undefined) return undefined;
+    for (const link of this.linksWithin(binding.reach)) {
+      if (!link.sibling || link.offers(binding.target, binding.schema.typeName) !== "service") {
+        continue;
+      }
+      // An app of another runtime may have a schema that fits.
+      if (link.bindingState(binding).state !== "refused") return undefined;
+    }
     return found;
   }
 
   private unavailable(target: string): string {
-    const here = [...new Set(this.exports.map((entry) => entry.name))];
+    const siblings = this.links.filter((link) => link.sibling);
+    const peers = this.links.filter((link) => !link.sibling);
+    const here = [
+      ...new Set([
+        ...this.exports.map((entry) => entry.name),
+        ...siblings.flatMap((link) => link.names()),
+      ]),
+    ];
     const tried = [`this host serves ${here.length === 0 ? "nothing" : here.join(", ")}`];
-    for (const link of this.links) {
+    for (const link of peers) {
       const names = link.names();
       tried.push(`${link.label} serves ${names.length === 0 ? "nothing" : names.join(", ")}`);
     }
     tried.push(...this.situation.problems());
-    if (this.links.length === 0 && this.situation.problems().length === 0) {
+    if (peers.length === 0 && this.situation.problems().length === 0) {
       tried.push("no peers are configured ([[peer]] in koala.toml)");
     }
     return `nobody serves "${target}": ${tried.join("; ")}`;

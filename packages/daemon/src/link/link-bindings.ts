@@ -5,7 +5,12 @@
 import { KoalaError, Status } from "@koala/interface";
 import { type Bind, FrameType, type Refused, SHORT_HEADER_BYTES } from "@koala/protocol";
 import type { ServiceSchema } from "@koala/schema";
-import { type Binding, createBinding, type LinkBindingState, type Reach } from "../datapath/binding.ts";
+import {
+  type Binding,
+  createBinding,
+  type LinkBindingState,
+  type Reach,
+} from "../datapath/binding.ts";
 import type { Party } from "../datapath/call.ts";
 import type { Router } from "../datapath/router.ts";
 import type { SchemaStore } from "../datapath/schema-store.ts";

@@ -89,6 +89,12 @@ export interface LinkOptions {
   onDown: (link: Link, reason: string) => void;
 }
 
+/** Options that are the same for all links of a runtime. */
+export type SharedLinkOptions = Pick<
+  LinkOptions,
+  "runtime" | "router" | "schemas" | "translator" | "limits" | "self"
+>;
+
 export class Link implements Engine, RouteLink, ColdSender {
   readonly name: string;
   readonly connection: Connection;

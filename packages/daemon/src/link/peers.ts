@@ -22,7 +22,7 @@ import type { AreaLog } from "../log/index.ts";
 import type { PeerAddress } from "../worker/commands.ts";
 import type { EpollWaiter } from "../worker/epoll-waiter.ts";
 import type { LinkStatus } from "../worker/status.ts";
-import { Link, type LinkOptions } from "./link.ts";
+import { Link, type SharedLinkOptions } from "./link.ts";
 
 export interface PeersOptions {
   runtimeIndex: number;
@@ -35,7 +35,7 @@ export interface PeersOptions {
   reconnectMaxMs: number;
   linksMax: number;
   /** What all links share. */
-  link: Omit<LinkOptions, "connection" | "onUp" | "onDown" | "mayLeave" | "offers">;
+  link: SharedLinkOptions;
   offers: () => ServiceOffer[];
 }
 
@@ -230,7 +230,7 @@ export class Peers implements LinkSituation {
       ...shared,
       connection,
       offers,
-      mayLeave: false,
+      reach: "siblings",
       onUp: (up) => this.onUp(entry, up),
       onDown: (_, reason) => this.onDown(entry, connection, reason),
     });
@@ -245,7 +245,7 @@ export class Peers implements LinkSituation {
 
   private onUp(entry: Entry, link: Link): void {
     const { log, runtime } = this.options;
-    if (link.peer?.instance === this.options.link.self.instance) {
+    if (daemonOf(link.peer?.instance ?? "") === daemonOf(this.options.link.self.instance)) {
       link.close("it leads to this daemon itself; remove the [[peer]] from koala.toml");
       return;
     }
@@ -276,6 +276,11 @@ export class Peers implements LinkSituation {
     entry.state = state;
     entry.since = Date.now();
   }
+}
+
+/** The runtimes of one daemon have instances that differ after the slash. */
+function daemonOf(instance: string): string {
+  return instance.split("/", 1)[0]!;
 }
 
 function isPeer(entry: Entry): entry is Peer {

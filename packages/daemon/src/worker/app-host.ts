@@ -172,7 +172,9 @@ export class AppHost {
     return [...this.apps.values()].flatMap(({ endpoint }) =>
       endpoint.bindings.flatMap((binding): BindingStatus[] => {
         if (binding === undefined) return [];
-        const endpoints = router.candidatesOf(binding).map(({ party }) => party.label);
+        const endpoints = [
+          ...new Set(router.candidatesOf(binding).map(({ party }) => party.label)),
+        ];
         return [
           {
             runtime,
@@ -351,8 +353,9 @@ export class AppHost {
     }
     const entry = { id: endpoint.exports.length, party: endpoint, name: request.name, schema };
     endpoint.exports.push(entry);
-    send(app.controlFd, { op: "serving", seq: request.seq, export: entry.id }, null);
+    // The other runtimes hear of it before the app does, so that it can rely on being found.
     this.options.router.addExport(entry);
+    send(app.controlFd, { op: "serving", seq: request.seq, export: entry.id }, null);
     this.options.log.info("serving", {
       app: app.id,
       name: request.name,

@@ -1,17 +1,20 @@
 /** What the control plane (main thread) and a runtime (worker thread) say to each other. */
 import type { AppRequest } from "@koala/protocol";
 import type { Config } from "../config/index.ts";
+import type { SiblingEnd } from "../link/siblings.ts";
 import type { RuntimeStatus } from "./status.ts";
 
 /** What a worker is started with. */
 export interface WorkerData {
   readonly index: number;
   readonly config: Config;
-  /** Random, new at each start of the daemon. */
+  /** Random and new at each start of the daemon, then a slash and the index. */
   readonly instance: string;
   readonly logSpec: string;
   /** Rung after each command. */
   readonly doorbell: number;
+  /** Ends of the queues to all other runtimes. */
+  readonly siblings: readonly SiblingEnd[];
   /** Peers with resolved numeric hosts. */
   readonly peers: readonly PeerAddress[];
 }

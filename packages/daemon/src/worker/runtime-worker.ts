@@ -7,7 +7,6 @@ import { availableParallelism } from "node:os";
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { messageOf } from "@koala/interface";
 import { closeFd, monotonicMicros, runnableThreads, threadCpuMicros } from "@koala/native";
-import type { ServiceOffer } from "@koala/protocol";
 import { frameBytesMax, headBytesMax } from "@koala/protocol";
 import { Runtime, Spinner, Timer } from "@koala/runtime";
 import { createTcpTransport } from "@koala/transport-tcp";
@@ -15,13 +14,19 @@ import type { Config } from "../config/index.ts";
 import { Router } from "../datapath/router.ts";
 import { SchemaStore } from "../datapath/schema-store.ts";
 import { Translator } from "../datapath/translator.ts";
+import type { SharedLinkOptions } from "../link/link.ts";
+import { mergeOffers, offersOf } from "../link/offers.ts";
 import { Peers } from "../link/peers.ts";
+import { Siblings } from "../link/siblings.ts";
 import { createForwardingLog } from "../log/index.ts";
 import { AppHost } from "./app-host.ts";
 import { CommandEngine } from "./command-engine.ts";
 import type { Command, Notice, WorkerData } from "./commands.ts";
 import { EpollWaiter } from "./epoll-waiter.ts";
 import type { RuntimeStatus } from "./status.ts";
+
+const drainQuietMs = 50;
+const drainLookMs = 10;
 
 const data = workerData as WorkerData & { port: MessagePort };
 const { config, port, index } = data;
@@ -48,6 +53,22 @@ const host = new AppHost({
   log: log.area("app"),
   notify,
 });
+const link: SharedLinkOptions = {
+  runtime,
+  router,
+  schemas,
+  translator,
+  self: { name: config.daemon.name, instance: data.instance },
+  limits: {
+    messageBytes: config.limits.messageBytes,
+    metadataBytes: config.limits.metadataBytes,
+    schemaBytes: config.limits.schemaBytes,
+    linkWindow: config.limits.linkWindowBytes,
+    streamWindow: config.limits.streamWindowBytes,
+    frameBytes: Math.min(frameBytesMax, config.link.frameBytes + headBytesMax),
+    keepaliveMs: config.link.keepaliveMs,
+  },
+};
 const peers = new Peers({
   runtimeIndex: index,
   runtime,
@@ -58,28 +79,29 @@ const peers = new Peers({
   reconnectMinMs: config.link.reconnectMinMs,
   reconnectMaxMs: config.link.reconnectMaxMs,
   linksMax: config.limits.links,
-  offers,
-  link: {
-    runtime,
-    router,
-    schemas,
-    translator,
-    self: { name: config.daemon.name, instance: data.instance },
-    limits: {
-      messageBytes: config.limits.messageBytes,
-      metadataBytes: config.limits.metadataBytes,
-      schemaBytes: config.limits.schemaBytes,
-      linkWindow: config.limits.linkWindowBytes,
-      streamWindow: config.limits.streamWindowBytes,
-      frameBytes: Math.min(frameBytesMax, config.link.frameBytes + headBytesMax),
-      keepaliveMs: config.link.keepaliveMs,
-    },
+  offers: () => mergeOffers([...offersOf(router.exports), ...siblings.services()]),
+  link,
+});
+const siblings = new Siblings({
+  runtime,
+  waiter,
+  log: log.area("link"),
+  offers: () => offersOf(router.exports),
+  onServices: () => {
+    peers.announce();
+    reportReady();
   },
+  link,
 });
 router.situation = peers;
-router.onExportsChanged = () => peers.announce();
+router.onExportsChanged = () => {
+  siblings.announce();
+  peers.announce();
+};
 
+let isReady = false;
 let draining = false;
+let quietSinceMs = 0;
 const drainTimer = new Timer(() => watchDrain());
 
 const commands = new CommandEngine(() => {
@@ -91,9 +113,8 @@ const commands = new CommandEngine(() => {
 host.onViolators = () => runtime.activate(commands);
 waiter.addDoorbell(data.doorbell, () => runtime.activate(commands));
 runtime.activate(commands);
-for (const peer of data.peers) peers.add(peer);
-
-notify({ op: "ready" });
+for (const sibling of data.siblings) siblings.add(sibling);
+reportReady();
 try {
   runtime.run();
 } catch (error) {
@@ -135,36 +156,33 @@ function obey(command: Command): void {
       return;
     case "stop":
       peers.close();
+      siblings.close();
       runtime.stop();
   }
 }
 
 function drain(): void {
   draining = true;
+  quietSinceMs = runtime.nowMs;
   host.announceDrain();
   for (const link of peers.links())
     link.sendGoaway("ERR_DAEMON_DRAIN", "the daemon is about to stop");
   watchDrain();
 }
 
+/** Calls that were made before the word of the end got through still come in: quiet is when it lasts. */
 function watchDrain(): void {
-  if (router.calls.count === 0) notify({ op: "drained" });
-  else runtime.timers.set(drainTimer, runtime.nowMs + 10);
+  if (router.calls.count > 0) quietSinceMs = runtime.nowMs;
+  if (runtime.nowMs - quietSinceMs >= drainQuietMs) notify({ op: "drained" });
+  else runtime.timers.set(drainTimer, runtime.nowMs + drainLookMs);
 }
 
-function offers(): ServiceOffer[] {
-  const found = new Map<string, ServiceOffer>();
-  for (const { name, schema } of router.exports) {
-    const key = `${name}#${schema.typeName}`;
-    const offer = found.get(key);
-    if (offer === undefined) {
-      found.set(key, { name, service: schema.typeName, hashes: [schema.hash], instances: 1 });
-    } else {
-      offer.instances++;
-      if (!offer.hashes.includes(schema.hash)) offer.hashes.push(schema.hash);
-    }
-  }
-  return [...found.values()];
+/** Says so once all runtimes have found each other; only then are peers looked for. */
+function reportReady(): void {
+  if (isReady || siblings.upCount < data.siblings.length) return;
+  isReady = true;
+  for (const peer of data.peers) peers.add(peer);
+  notify({ op: "ready" });
 }
 
 function status(): RuntimeStatus {

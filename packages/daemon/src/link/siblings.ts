@@ -1,0 +1,93 @@
+/**
+ * The links between the runtimes of one daemon: the link engine over queues in shared memory, one for
+ * every two runtimes, made by the control plane. They are up before the daemon takes its first app, and
+ * stay up until it stops; to operators they are no links.
+ */
+import { POLL_EDGE, POLL_IN } from "@koala/native";
+import type { ServiceOffer } from "@koala/protocol";
+import type { Runtime } from "@koala/runtime";
+import { type MemoryEnd, openMemoryEnd } from "@koala/transport-memory";
+import type { AreaLog } from "../log/index.ts";
+import type { EpollWaiter } from "../worker/epoll-waiter.ts";
+import { Link, type SharedLinkOptions } from "./link.ts";
+
+/** This runtime's end of its link to another one. */
+export interface SiblingEnd {
+  /** The other runtime's index. */
+  readonly runtime: number;
+  readonly end: MemoryEnd;
+}
+
+export interface SiblingsOptions {
+  runtime: Runtime;
+  waiter: EpollWaiter;
+  log: AreaLog;
+  /** What all links share. */
+  link: SharedLinkOptions;
+  /** What apps of this runtime serve. */
+  offers: () => ServiceOffer[];
+  /** A sibling is up, or offers other services than before. */
+  onServices: () => void;
+}
+
+export class Siblings {
+  private readonly options: SiblingsOptions;
+  private readonly up = new Set<Link>();
+  private stopped = false;
+
+  constructor(options: SiblingsOptions) {
+    this.options = options;
+  }
+
+  /** How many are up. */
+  get upCount(): number {
+    return this.up.size;
+  }
+
+  /** Opens the link to another runtime, which opens its own end. */
+  add({ runtime: index, end }: SiblingEnd): void {
+    const { runtime, waiter, offers, onServices, link: shared } = this.options;
+    const connection = openMemoryEnd(end);
+    const link = new Link({
+      ...shared,
+      connection,
+      offers,
+      reach: "nowhere",
+      siblingLabel: `runtime ${index}`,
+      onServices,
+      onUp: (up) => {
+        this.up.add(up);
+        onServices();
+      },
+      onDown: (down, reason) => {
+        waiter.remove(connection.fd);
+        connection.close();
+        this.up.delete(down);
+        // The others are told to stop at the same time, and one is always first.
+        if (!this.stopped) this.options.log.debug("sibling gone", { sibling: down.label, reason });
+        onServices();
+      },
+    });
+    // Nobody clears the doorbell at once, so only its changes count; it may have been rung already.
+    waiter.add(connection.fd, POLL_IN | POLL_EDGE, () => link.onReady(true, false));
+    runtime.activate(link);
+  }
+
+  /** Services of this runtime's apps have changed. What is said here is there when this returns. */
+  announce(): void {
+    for (const link of this.up) {
+      link.announce();
+      link.flush();
+    }
+  }
+
+  /** What the apps of all other runtimes serve. */
+  services(): ServiceOffer[] {
+    return [...this.up].flatMap((link) => [...link.services()]);
+  }
+
+  close(): void {
+    this.stopped = true;
+    for (const link of [...this.up]) link.close("this daemon stops");
+  }
+}
