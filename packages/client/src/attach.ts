@@ -34,11 +34,18 @@ const library = "koala-node/0.1.0";
 const welcomeFds = 5;
 
 /**
- * Connects to the daemon at `path` and introduces this thread. Rejects with a `ConnectError`:
- * `ERR_CONNECT_SOCKET` (nobody there, no permission), `ERR_CONNECT_TIMEOUT`, `ERR_CONNECT_PROTOCOL`, or
- * the daemon's own code when it refuses.
+ * Connects to the daemon at `path`, introduces this thread, and hands the connection to `adopt`. That happens
+ * while the welcome is handled, not later: packets that follow it belong to the adopted connection.
+ *
+ * Rejects with a `ConnectError`: `ERR_CONNECT_SOCKET` (nobody there, no permission), `ERR_CONNECT_TIMEOUT`,
+ * `ERR_CONNECT_PROTOCOL`, or the daemon's own code when it refuses.
  */
-export function attach(path: string, name: string, timeoutMs: number): Promise<Attachment> {
+export function attach(
+  path: string,
+  name: string,
+  timeoutMs: number,
+  adopt: (attachment: Attachment) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (code: string, message: string, mayRetry: boolean, cause?: unknown): void => {
       clearTimeout(timer);
@@ -46,12 +53,16 @@ export function attach(path: string, name: string, timeoutMs: number): Promise<A
       reject(new ConnectError(code, message, mayRetry, { cause }));
     };
     const onPacket = (message: DaemonMessage, fds: readonly number[]): void => {
-      if (message.op === "welcome" && fds.length === welcomeFds) {
+      const isWelcome = message.op === "welcome" && message.version === CONTROL_VERSION;
+      if (isWelcome && fds.length === welcomeFds) {
         clearTimeout(timer);
-        if (message.version === CONTROL_VERSION) {
-          resolve(attachment(control!, message, fds));
-          return;
+        try {
+          adopt(attachment(control!, message, fds));
+          resolve();
+        } catch (cause) {
+          fail("ERR_CONNECT_PROTOCOL", `${path}: ${messageOf(cause)}`, false, cause);
         }
+        return;
       }
       fds.forEach(closeFd);
       if (message.op === "closed") {
@@ -60,13 +71,13 @@ export function attach(path: string, name: string, timeoutMs: number): Promise<A
         fail("ERR_CONNECT_PROTOCOL", protocolText(path, message), false);
       }
     };
+    const onEnd = (why: string): void => fail("ERR_CONNECT_SOCKET", `${path}: ${why}`, true);
     const timer = setTimeout(
       () => fail("ERR_CONNECT_TIMEOUT", `${path}: no answer in ${Math.round(timeoutMs)} ms`, true),
       timeoutMs,
     );
     let control: ControlChannel | undefined;
     try {
-      const onEnd = (why: string): void => fail("ERR_CONNECT_SOCKET", `${path}: ${why}`, true);
       control = new ControlChannel(path, { onPacket, onEnd });
       control.send({ op: "hello", version: CONTROL_VERSION, name, library, thread: threadId });
     } catch (cause) {

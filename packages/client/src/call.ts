@@ -9,9 +9,10 @@ import { WaitingCall } from "./waiting-calls.ts";
 type Resolve = (value: unknown) => void;
 type Reject = (reason: unknown) => void;
 
-// One executor for all promises: it leaves the functions of the newest promise here.
-let newestResolve: Resolve;
-let newestReject: Reject;
+// One executor for all promises: it leaves the functions of the newest promise here. Whoever takes them
+// clears them, because they keep the promise alive, and with it the reply.
+let newestResolve: Resolve | null = null;
+let newestReject: Reject | null = null;
 function keepFunctions(resolve: Resolve, reject: Reject): void {
   newestResolve = resolve;
   newestReject = reject;
@@ -33,6 +34,8 @@ export function startCall(
     const promise = new Promise(keepFunctions);
     call.resolve = newestResolve;
     call.reject = newestReject;
+    newestResolve = null;
+    newestReject = null;
     if (signal !== undefined) listenToSignal(datapath, call, signal);
     return promise;
   } catch (error) {

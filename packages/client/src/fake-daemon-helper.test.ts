@@ -79,6 +79,8 @@ export class FakeDaemon {
   /** Answers `hello` with something else than a welcome when it returns that. */
   onHello: () => DaemonMessage | null = () => null;
   hellos = 0;
+  /** Right after a welcome was sent. */
+  onWelcome: (app: FakeApp) => void = () => {};
   private readonly folder: string;
   private listener = -1;
   private watcher = -1;
@@ -435,8 +437,12 @@ export class FakeApp {
   private hello(): void {
     this.daemon.hellos++;
     const other = this.daemon.onHello();
-    if (other === null) this.welcome();
-    else this.send(other);
+    if (other !== null) {
+      this.send(other);
+      return;
+    }
+    this.welcome();
+    this.daemon.onWelcome(this);
   }
 
   private grow(seq: number, least: number): void {

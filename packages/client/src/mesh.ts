@@ -49,6 +49,8 @@ export interface MeshOptions {
 
 const nameLengthMax = 255;
 const noticeMs = 2000;
+/** How long the daemon may take to answer `hello`. */
+const attachMsMax = 5000;
 const retryMsMin = 10;
 const retryMsMax = 500;
 /** A connection that ends sooner than this counts as an attempt that failed. */
@@ -230,6 +232,10 @@ export class MeshConnection implements Mesh, DatapathOwner {
   }
 
   private adopt(attachment: Attachment): void {
+    if (this.isClosed) {
+      discard(attachment);
+      return;
+    }
     const datapath = new Datapath(attachment, this);
     this.datapath = datapath;
     this.connectedAt = performance.now();
@@ -248,9 +254,9 @@ export class MeshConnection implements Mesh, DatapathOwner {
     while (!this.isClosed) {
       const left = Math.max(deadline - performance.now(), retryMsMin);
       try {
-        const attachment = await attach(this.path, this.options.name, Math.min(left, 5000));
-        if (this.isClosed) return discard(attachment);
-        return this.adopt(attachment);
+        const timeoutMs = Math.min(left, attachMsMax);
+        await attach(this.path, this.options.name, timeoutMs, (a) => this.adopt(a));
+        return;
       } catch (error) {
         if (error instanceof ConnectError && !error.mayRetry) throw error;
         const now = performance.now();

@@ -131,6 +131,19 @@ test("the last replies of a daemon that goes are not lost", async (t) => {
   assert.equal((await failure(client.say({}))).reason, "last words");
 });
 
+test("packets right behind the welcome are not lost", async (t) => {
+  const daemon = startDaemon(t);
+  daemon.onWelcome = (app) => {
+    daemon.onWelcome = () => {};
+    app.send({ op: "closed", code: "ERR_APP", message: "not now", reconnect: true });
+    app.close();
+  };
+  const mesh = await startMesh(t, daemon);
+  const error = await failure(mesh.client(Echo, "echo").say({}));
+  assert.equal(error.reason, "nobody serves echo");
+  assert.equal(daemon.hellos, 2);
+});
+
 test("a daemon that ends each connection at once is asked less and less often", async (t) => {
   const daemon = startDaemon(t);
   const mesh = await startMesh(t, daemon);
