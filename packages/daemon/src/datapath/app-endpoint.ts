@@ -195,7 +195,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     if (this.incoming >= this.options.callsMax || producer.free() === 0) return this.park(call);
     const outcome = receive.put(body, call.method!.input, call.requestTranscoder);
     if (outcome === Outcome.PARK) return this.parkForSpace(call, body);
-    if (outcome === Outcome.INVALID) {
+    if (outcome !== Outcome.DONE) {
       this.invalidReason = receive.invalidReason;
       return outcome;
     }
@@ -240,7 +240,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
       );
       return Outcome.DONE;
     }
-    if (outcome === Outcome.INVALID) {
+    if (outcome !== Outcome.DONE) {
       this.invalidReason = receive.invalidReason;
       return outcome;
     }
@@ -441,8 +441,9 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
       this.violate(reason);
       return outcome;
     }
-    if (outcome === Outcome.DONE) this.releaseReply(slot);
-    this.router.end(call);
+    if (outcome !== Outcome.HELD) this.releaseReply(slot);
+    if (outcome === Outcome.UNTRANSLATABLE) this.router.failUntranslatable(call, "reply");
+    else this.router.end(call);
     return outcome;
   }
 

@@ -27,6 +27,11 @@ export const Outcome = {
    * `BlockOwner.releaseBlock` is called for it.
    */
   HELD: 3,
+  /**
+   * The message is in order, but the schema of the other side has no way to say it (bytes that are no
+   * UTF-8 for a field that became a string there, say). The source ends the call: `Router.failUntranslatable`.
+   */
+  UNTRANSLATABLE: 4,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 

@@ -60,7 +60,8 @@ export class ReceiveSpace {
     if (transcoder !== null && body.inlineLength > 0) {
       const translated = this.options.translator.translate(body, codec, transcoder);
       this.invalidReason = this.options.translator.invalidReason;
-      return translated === undefined ? Outcome.INVALID : this.copyIn(translated);
+      if (translated !== undefined) return this.copyIn(translated);
+      return this.invalidReason === "" ? Outcome.UNTRANSLATABLE : Outcome.INVALID;
     }
     const outcome = body.placedIn === this.heap ? this.adopt(body) : this.copyIn(body);
     if (outcome !== Outcome.DONE) return outcome;

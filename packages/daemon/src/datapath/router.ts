@@ -147,6 +147,12 @@ export class Router {
     this.end(call);
   }
 
+  /** Ends a call whose message has no equivalent in the schema of the other side. */
+  failUntranslatable(call: Call, what: "request" | "reply"): void {
+    const text = `${call.method?.name ?? "call"}: the ${what} can't be said in the other side's version of ${call.binding?.schema.typeName ?? "the schema"}; update the older schema`;
+    this.fail(call, Status.FAILED_PRECONDITION, Origin.LOCAL_DAEMON, text);
+  }
+
   /** The same while the callee may be at work: it is told to stop. */
   abort(call: Call, status: Status, origin: Origin, message: string): void {
     call.caller?.finishWith(call, status, origin, message);

@@ -22,15 +22,16 @@ export function checkMessage(
 }
 
 export class Translator {
-  /** Why `translate` returned undefined. */
+  /** Why `translate` returned undefined: what is malformed; "" when it can't be said in the target's schema. */
   invalidReason = "";
   private readonly result = new Body();
   private source: Memory = openMemory(new ArrayBuffer(bytesFirst));
   private target: Memory = openMemory(new ArrayBuffer(bytesFirst));
 
   /**
-   * The message in the transcoder's target layout, trusted; undefined when it is malformed. The result
-   * is reused by the next call. Segments and everything behind them stay where they are.
+   * The message in the transcoder's target layout, trusted; undefined when it is malformed or has no
+   * equivalent there. The result is reused by the next call. Segments and everything behind them stay
+   * where they are.
    */
   translate(body: Body, codec: MessageCodec, transcoder: Transcoder): Body | undefined {
     let { memory, offset } = body;
@@ -49,6 +50,7 @@ export class Translator {
       const room = target.buffer.byteLength;
       const length = transcoder.transcode(memory, offset, body.inlineLength, target, 0, room);
       if (length > 0) return this.describe(body, target, length);
+      if (length === 0) return undefined;
       this.target = openMemory(new ArrayBuffer(padTo8(Math.max(room * 2, -length))));
     }
   }

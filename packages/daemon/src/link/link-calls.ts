@@ -192,7 +192,11 @@ export class LinkCalls implements CopyOwner {
       const outcome =
         call.callee === null ? router.dispatch(call, copy) : call.callee.begin(call, copy);
       if (outcome === Outcome.PARK) return false;
-      if (call.open) {
+      if (outcome === Outcome.UNTRANSLATABLE) {
+        router.failUntranslatable(call, "request");
+      } else if (outcome === Outcome.INVALID) {
+        this.failMalformed(call, call.callee);
+      } else if (call.open) {
         call.parked = Parked.NO;
         this.dropCopy(call);
       }
@@ -203,7 +207,9 @@ export class LinkCalls implements CopyOwner {
         ? Outcome.DONE
         : call.caller.finish(call, call.status, call.origin, copy);
     if (outcome === Outcome.PARK) return false;
-    router.end(call);
+    if (outcome === Outcome.UNTRANSLATABLE) router.failUntranslatable(call, "reply");
+    else if (outcome === Outcome.INVALID) this.failMalformed(call, call.caller);
+    else router.end(call);
     return true;
   }
 
@@ -224,6 +230,13 @@ export class LinkCalls implements CopyOwner {
     }
   }
 
+  /** A message that was parked turned out to be malformed: the link ends at its next turn. */
+  private failMalformed(call: Call, finder: Party | null): void {
+    const reason = finder?.invalidReason ?? "a malformed message";
+    this.options.input.malformed = reason;
+    this.options.router.fail(call, Status.INTERNAL, Origin.LINK, `the peer sent ${reason}`);
+  }
+
   private passRequest(call: Call, body: Body, cost: number): string {
     const { router } = this.options;
     const outcome =
@@ -231,6 +244,7 @@ export class LinkCalls implements CopyOwner {
     if (outcome === Outcome.INVALID) return call.callee?.invalidReason ?? "a malformed message";
     if (outcome === Outcome.PARK) this.keep(call, Parked.REQUEST, body, cost);
     else this.options.owe(cost);
+    if (outcome === Outcome.UNTRANSLATABLE) router.failUntranslatable(call, "request");
     return "";
   }
 
@@ -245,7 +259,8 @@ export class LinkCalls implements CopyOwner {
       return "";
     }
     this.options.owe(cost);
-    router.end(call);
+    if (outcome === Outcome.UNTRANSLATABLE) router.failUntranslatable(call, "reply");
+    else router.end(call);
     return "";
   }
 

@@ -306,7 +306,7 @@ export class Link implements Engine, RouteLink, ColdSender {
       const translated = translator.translate(body, codec, call.replyTranscoder);
       if (translated === undefined) {
         this.invalidReason = translator.invalidReason;
-        return Outcome.INVALID;
+        return this.invalidReason === "" ? Outcome.UNTRANSLATABLE : Outcome.INVALID;
       }
       reply = translated;
       codec = call.method!.output;
