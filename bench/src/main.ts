@@ -28,7 +28,7 @@ function stopOnSignals(): void {
       if (interrupted) return;
       interrupted = true;
       progress("stopping");
-      const closed = stage?.close() ?? Promise.resolve();
+      const closed = stage?.abort() ?? Promise.resolve();
       void closed.finally(() => process.exit(128 + number));
     });
   }
@@ -102,7 +102,7 @@ try {
   // While it is being interrupted, programs that end are no failure; the signal's handler ends this one.
   if (!interrupted) {
     if (stage !== undefined) process.stderr.write(stage.tails());
-    await stage?.close();
+    await stage?.abort();
     process.stderr.write(`bench: ${messageOf(error)}\n`);
     const misused = error instanceof KoalaError && error.code === "ERR_BENCH_USAGE";
     process.exitCode = misused ? 2 : 1;

@@ -53,7 +53,13 @@ export class Stage {
 
   /** Ends everything that was started, and removes the folder. Safe to call twice. */
   close(): Promise<void> {
-    this.closing ??= this.closeOnce();
+    this.closing ??= this.closeOnce(true);
+    return this.closing;
+  }
+
+  /** The same without asking: programs that are in the middle of a round would not listen. */
+  abort(): Promise<void> {
+    this.closing ??= this.closeOnce(false);
     return this.closing;
   }
 
@@ -70,9 +76,9 @@ export class Stage {
     return program;
   }
 
-  private async closeOnce(): Promise<void> {
+  private async closeOnce(politely: boolean): Promise<void> {
     for (const program of this.programs.toReversed()) {
-      await (this.daemons.has(program) ? program.stop() : program.end());
+      await (politely && !this.daemons.has(program) ? program.end() : program.stop());
     }
     this.fds.forEach(closeFd);
     rmSync(this.root, { recursive: true, force: true });
