@@ -1,0 +1,94 @@
+/** Where results go, and how they look: tables for people, one line of JSON for programs. */
+import { KoalaError, messageOf } from "@koala/interface";
+import { RpcError } from "@koala/mrpc";
+import { type Column, formatTable, type Paint, paintFor, printable } from "./table.ts";
+
+export type Format = "table" | "json";
+
+/** A stream that text goes to. */
+export interface Sink {
+  write(text: string): unknown;
+  readonly isTTY?: boolean | undefined;
+}
+
+/** What a run of koalactl has around it. */
+export interface Surroundings {
+  stdout: Sink;
+  stderr: Sink;
+  env: NodeJS.ProcessEnv;
+}
+
+/** The output of one command. */
+export class Output {
+  readonly format: Format;
+  readonly paint: Paint;
+  private readonly stdout: Sink;
+  private readonly stderr: Sink;
+
+  constructor(format: Format, { stdout, stderr, env }: Surroundings) {
+    this.format = format;
+    this.stdout = stdout;
+    this.stderr = stderr;
+    this.paint = paintFor(stdout.isTTY === true, env);
+  }
+
+  /** A line of the result. */
+  line(text: string): void {
+    this.stdout.write(`${text}\n`);
+  }
+
+  /** The result for programs. */
+  json(value: unknown): void {
+    this.line(JSON.stringify(value));
+  }
+
+  /** What is good to know and not the result. */
+  note(text: string): void {
+    this.stderr.write(`${printable(text)}\n`);
+  }
+
+  /** A list: `answer` for programs, its rows for people, `empty` when there are none. */
+  list<Row>(
+    answer: object,
+    rows: readonly Row[],
+    columns: readonly Column<Row>[],
+    empty: string,
+  ): void {
+    if (this.format === "json") this.json(answer);
+    else if (rows.length === 0) this.note(empty);
+    else for (const line of formatTable(columns, rows, this.paint)) this.line(line);
+  }
+
+  /** Why the command failed. */
+  failure(error: unknown): void {
+    if (this.format === "json") this.stderr.write(`${JSON.stringify({ error: factsOf(error) })}\n`);
+    else for (const line of textOf(error)) this.note(line);
+  }
+}
+
+interface Facts {
+  code: string;
+  message: string;
+  status?: string;
+  origin?: string;
+  retryable?: boolean;
+}
+
+function factsOf(error: unknown): Facts {
+  if (error instanceof RpcError) {
+    const { code, reason: message, statusName: status, origin, retryable } = error;
+    return { code, message, status, origin, retryable };
+  }
+  const code = error instanceof KoalaError ? error.code : "ERR_BUG";
+  return { code, message: messageOf(error) };
+}
+
+function textOf(error: unknown): string[] {
+  if (error instanceof RpcError) {
+    return [`${error.statusName}  from ${error.origin}`, `  ${error.reason}`];
+  }
+  if (error instanceof KoalaError) return [`koalactl: ${error.message}`];
+  // Not foreseen: the stack is what a report of the bug needs.
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return ["koalactl: this is a bug, please report it:", ...text.split("\n")];
+}

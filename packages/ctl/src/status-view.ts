@@ -1,0 +1,47 @@
+/** `koalactl status` for people. */
+import type { DaemonStatus, RuntimeStatus } from "@koala/protocol";
+import { formatBytes, formatDuration } from "./quantity.ts";
+import { type Column, formatTable, type Paint, printable } from "./table.ts";
+
+const columns: readonly Column<RuntimeStatus>[] = [
+  { title: "RUNTIME", cell: (row) => row.index },
+  { title: "APPS", cell: (row) => row.apps.length },
+  { title: "LINKS", cell: (row) => row.links.length },
+  { title: "BINDINGS", cell: (row) => row.bindings.length },
+  { title: "OPEN CALLS", cell: (row) => row.openCalls },
+  { title: "CPU", cell: (row) => `${row.cpuSeconds.toFixed(2)} s` },
+  { title: "ROUNDS", cell: (row) => row.rounds },
+  { title: "SLEEPS", cell: (row) => row.sleeps },
+  { title: "SPINS", cell: (row) => row.spins },
+  { title: "OF USE", cell: (row) => row.spinHits },
+];
+
+/** The lines to print. */
+export function formatStatus(status: DaemonStatus, paint: Paint): string[] {
+  const { counters, memory } = status;
+  const facts: [string, string][] = [
+    ["process", `${status.pid}, Node ${status.node}`],
+    ["up", `${formatDuration(status.uptimeMs)}, since ${status.startedAt}`],
+    ["prefix", status.prefix],
+    ["listen", status.listen ?? "no port"],
+    ["apps", `${counters.apps}, with ${counters.bindings} bindings`],
+    ["links", `${counters.linksUp} of ${counters.links} up`],
+    [
+      "calls",
+      `${counters.callsMade} made and ${counters.callsServed} served by these apps, ${counters.openCalls} open`,
+    ],
+    [
+      "traffic",
+      `${formatBytes(counters.linkBytesIn)} in, ${formatBytes(counters.linkBytesOut)} out over these links`,
+    ],
+    ["memory", formatBytes(memory.rssBytes)],
+  ];
+  const title = paint("title", printable(status.name));
+  const state = paint(status.state === "running" ? "good" : "bad", printable(status.state));
+  return [
+    `${title}  koalad ${printable(status.version)}  ${state}`,
+    ...facts.map(([name, text]) => `  ${paint("faint", name.padEnd(8))}  ${printable(text)}`),
+    "",
+    ...formatTable(columns, status.runtimes, paint),
+  ];
+}
