@@ -86,7 +86,7 @@ export class MessageWriter implements SegmentSink {
     const index = this.cursor;
     if (index < this.sources.length) {
       // The codec tries again in a larger block and comes by here with the same bytes.
-      if (this.sources[index] !== bytes) return -1;
+      if (!isSame(this.sources[index]!, bytes)) return -1;
       this.cursor++;
       return index;
     }
@@ -229,6 +229,11 @@ export class MessageWriter implements SegmentSink {
     this.wanted = bytes;
     return Written.HEAP_FULL;
   }
+}
+
+/** A view gives its bytes as a new object each time. */
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length;
 }
 
 const sentText =
