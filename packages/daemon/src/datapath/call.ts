@@ -129,7 +129,8 @@ export class CallTable {
   onDeadline: (call: Call) => void = () => {};
   /** Calls that are open. */
   count = 0;
-  private readonly calls: Call[] = [];
+  /** The first one is never used: as a stream, 0 means the link itself (CREDIT). */
+  private readonly calls: Call[] = [new Call(this)];
   private readonly free: Call[] = [];
 
   /** A new call; undefined when the table is full (a million calls). */
