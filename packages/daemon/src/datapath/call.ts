@@ -54,6 +54,8 @@ export interface Party {
   finishWith(call: Call, status: Status, origin: Origin, message: string): void;
   /** This party sent a message that is parked elsewhere: offers it again. True if it is not parked any more. */
   retry(call: Call): boolean;
+  /** This party sent a reply that is parked elsewhere, and nobody wants it any more. */
+  dropReply(call: Call): void;
 }
 
 /** An app whose send blocks other parts of the daemon may refer to for a while. */

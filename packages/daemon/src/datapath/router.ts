@@ -170,6 +170,7 @@ export class Router {
   /** The call is over for everybody. */
   end(call: Call): void {
     this.runtime.timers.clear(call.timer);
+    if (call.parked === Parked.REPLY) call.callee?.dropReply(call);
     call.copyOwner?.dropCopy(call);
     this.calls.closeCall(call);
   }

@@ -332,6 +332,10 @@ export class Link implements Engine, RouteLink, ColdSender {
     return this.calls.retry(call);
   }
 
+  dropReply(_call: Call): void {
+    // The copy goes when the call does.
+  }
+
   // ── ColdSender ────────────────────────────────────────────────────────────────────────────────────
 
   sendJson(type: FrameType, stream: number, value: unknown): void {
