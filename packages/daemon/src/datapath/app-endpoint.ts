@@ -153,6 +153,11 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     return binding;
   }
 
+  /** The app gives a region of its send heap back; false when it has none with this id. */
+  removeSendRegion(id: number): boolean {
+    return this.send.remove(id, this.pins > 0);
+  }
+
   // ── Engine ────────────────────────────────────────────────────────────────────────────────────────
 
   poll(budget: number): number {
@@ -268,6 +273,10 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     return isReply ? this.passReply(call, call.slot) !== Outcome.PARK : this.passRequest(call);
   }
 
+  dropReply(call: Call): void {
+    this.releaseReply(call.slot);
+  }
+
   // ── BlockOwner ────────────────────────────────────────────────────────────────────────────────────
 
   pin(): void {
@@ -276,7 +285,9 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
 
   unpin(): void {
     this.pins--;
-    if (this.closed && this.pins === 0) this.send.close();
+    if (this.pins > 0) return;
+    if (this.closed) this.send.close();
+    else this.send.closeRetired();
   }
 
   releaseBlock(tag: number, offset: number): void {
@@ -416,6 +427,10 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     }
     call.status = statusFrom(slot[W_STATUS]! & 0xff);
     call.origin = Origin.REMOTE_APP;
+    if (call.status === Status.OK && this.body.inlineLength === 0) {
+      this.violate("a reply without a message, though its status is OK");
+      return;
+    }
     if (this.body.bodyBytes() > this.options.messageBytesMax) {
       const text = `a reply of ${this.body.bodyBytes()} bytes is larger than ${this.options.messageBytesMax}; raise message in [limits] of koala.toml on the server's host`;
       this.releaseReply(slot);
@@ -435,6 +450,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
       if (slot !== call.slot) call.slot.set(slot);
       return outcome;
     }
+    call.parked = Parked.NO;
     if (outcome === Outcome.INVALID) {
       const reason = caller?.invalidReason ?? "malformed message";
       this.router.fail(call, Status.INTERNAL, Origin.REMOTE_APP, `the server sent a ${reason}`);
@@ -503,6 +519,8 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
 
   /** The ring is full: the app is asked to wake this engine once it has read some of it. */
   private awaitRing(): void {
+    // Nobody would ever ring for this app again, and what waits here occupies the memory of others.
+    if (this.producer.corrupt) this.violate("the receive ring's head is impossible");
     if (this.producer.free() === 0 && !this.producer.waitForSpace()) this.runtime.activate(this);
   }
 

@@ -34,6 +34,7 @@ export interface SendRegion {
 export class SendRegions {
   bytes = 0;
   private readonly regions: (SendRegion | undefined)[] = [];
+  private readonly retired: SendRegion[] = [];
   private readonly metadataBytesMax: number;
 
   private readonly owner: BlockOwner;
@@ -61,21 +62,33 @@ export class SendRegions {
     return hole >= 0 ? hole : this.regions.length;
   }
 
-  /** Unmaps a region; false when there is none with this id. */
-  remove(id: number): boolean {
+  /**
+   * Takes a region away from the app; false when there is none with this id. While `inUse`, output may
+   * still refer to it, whatever the app says: then it stays mapped, and counts, until `closeRetired`.
+   */
+  remove(id: number, inUse: boolean): boolean {
     const region = this.regions[id];
     if (region === undefined) return false;
     this.regions[id] = undefined;
-    this.bytes -= region.memory.buffer.byteLength;
-    closeRegion(region.memory);
-    closeFd(region.fd);
+    this.retired.push(region);
+    if (!inUse) this.closeRetired();
     return true;
+  }
+
+  /** Nothing refers to this heap any more: unmaps what was taken away. */
+  closeRetired(): void {
+    for (const region of this.retired.splice(0)) {
+      this.bytes -= region.memory.buffer.byteLength;
+      closeRegion(region.memory);
+      closeFd(region.fd);
+    }
   }
 
   close(): void {
     this.regions.forEach((_, id) => {
-      this.remove(id);
+      this.remove(id, true);
     });
+    this.closeRetired();
   }
 
   /**

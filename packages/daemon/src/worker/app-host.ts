@@ -305,7 +305,7 @@ export class AppHost {
         this.grow(app, request);
         return;
       case "shrink":
-        if (request.region === 0 || !app.endpoint.send.remove(request.region)) {
+        if (request.region === 0 || !app.endpoint.removeSendRegion(request.region)) {
           this.close(
             app,
             "ERR_APP_PROTOCOL",
@@ -397,7 +397,7 @@ export class AppHost {
       });
       regions.add(id, region);
       const message: DaemonMessage = { op: "region", heap: "send", id, bytes, seq: request.seq };
-      if (!send(app.controlFd, message, [region.fd])) regions.remove(id);
+      if (!send(app.controlFd, message, [region.fd])) regions.remove(id, false);
     } catch (error) {
       this.refuse(app, request.seq, "ERR_SHM_CREATE", Status.RESOURCE_EXHAUSTED, messageOf(error));
     }
