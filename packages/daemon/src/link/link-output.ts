@@ -45,9 +45,14 @@ export class LinkOutput {
   private spanCount = 0;
   private readonly completions: Completion[] = [];
 
-  /** Where a frame of so many own bytes may be written; -1 when there is no room now. */
-  reserve(bytes: number): number {
-    return this.room(bytes, memoryBytes - reservedBytes, spansMax - reservedSpans);
+  /**
+   * Where a frame of so many own bytes may be written that refers to `pieces` pieces of other memory; -1
+   * when there is no room now.
+   */
+  reserve(bytes: number, pieces: number): number {
+    // Each piece may need a span for the zeros that pad it.
+    const spans = spansMax - reservedSpans - 2 * pieces;
+    return this.room(bytes, memoryBytes - reservedBytes, spans);
   }
 
   /** The same for frames that must go out; they may use what is kept free for them. */

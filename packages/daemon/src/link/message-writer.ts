@@ -110,7 +110,7 @@ export class MessageWriter {
     if (total > this.credit) return Outcome.PARK;
     const byReference = body.segmentCount > 0 && body.owner !== null;
     const ownBytes = byReference ? total - body.segmentBytes : total;
-    const at = this.output.reserve(ownBytes);
+    const at = this.output.reserve(ownBytes, byReference ? body.segmentCount : 0);
     if (at < 0) return Outcome.PARK;
     const { memory } = this.output;
     const inlineAt = at + headBytes;
@@ -204,7 +204,7 @@ export class MessageWriter {
 
   private writeLarge(head: FrameHead, body: Body, codec: MessageCodec, headBytes: number): Outcome {
     if (headBytes > this.credit) return Outcome.PARK;
-    const at = this.output.reserve(headBytes);
+    const at = this.output.reserve(headBytes, 0);
     if (at < 0) return Outcome.PARK;
     const inline = openMemory(new ArrayBuffer(padTo8(Math.max(8, body.inlineLength))));
     copyBytes(body.memory, body.offset, inline, 0, body.inlineLength);
@@ -255,7 +255,7 @@ export class MessageWriter {
     );
     const bytes = room & ~7;
     if (bytes <= 0) return false;
-    const at = this.output.reserve(SHORT_HEADER_BYTES);
+    const at = this.output.reserve(SHORT_HEADER_BYTES, message.parts.length - message.partIndex);
     if (at < 0) return false;
     const words = this.output.memory.i32;
     const w = at >> 2;
