@@ -9,6 +9,7 @@ import {
   closeFd,
   duplicateFd,
   EAGAIN,
+  EMSGSIZE,
   errnoName,
   POLL_IN,
   receiveMessage,
@@ -123,6 +124,11 @@ export class AppServer {
     for (let i = 0; i < packetsPerTurn && this.channels.has(channel.id); i++) {
       const bytes = receiveMessage(channel.fd, this.packet, this.fds);
       if (bytes === -EAGAIN) return;
+      if (bytes === -EMSGSIZE) {
+        const text = `a control packet larger than ${controlPacketBytesMax} bytes, or with more than ${descriptorsMax} descriptors`;
+        this.refuse(channel, "ERR_APP_PROTOCOL", text);
+        return;
+      }
       if (bytes <= 0) {
         const reason = bytes === 0 ? "its process ended or closed" : errnoName(bytes);
         channel.runtime?.command({ op: "detach", app: channel.id, reason });
