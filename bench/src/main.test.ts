@@ -94,6 +94,12 @@ describe("bench", () => {
     assert.match(child.output(), /^bench: unknown case "latncy". Did you mean "latency"\?/);
   });
 
+  it("refuses to measure nothing", async (test) => {
+    const { child } = startBench(test, "goodput", "--systems", "floor-ring");
+    assert.deepEqual(await child.exit(), { code: 2, signal: null });
+    assert.match(child.output(), /nothing to measure: floor-ring-tcp, floor-ring-local .* goodput/);
+  });
+
   it("ends everything when it is interrupted", async (test) => {
     const { child, temp } = startBench(
       test,

@@ -57,6 +57,22 @@ function print(title: string, results: readonly Result[], json: boolean): void {
   process.stdout.write(text);
 }
 
+/** Nothing to do is a mistake of who asked, not a success. */
+function checkChoice(options: Options): void {
+  const asked = options.profile === undefined ? options.systems : [options.profile];
+  const takesLoad = options.cases.some((name) => chosenSystems(options, name).length > 0);
+  const takesLayout =
+    options.profile === undefined &&
+    options.cases.includes(layoutCaseName) &&
+    layoutSystemNames.some((name) => asked === undefined || asked.includes(name));
+  if (takesLoad || takesLayout) return;
+  throw new KoalaError(
+    "ERR_BENCH_USAGE",
+    `nothing to measure: ${asked?.join(", ")} does not take part in ${options.cases.join(", ")}; ` +
+      "bench/README.md says which system has which cases",
+  );
+}
+
 async function runLoadCases(options: Options): Promise<void> {
   const plan = {
     rounds: options.rounds,
@@ -76,10 +92,12 @@ async function runLoadCases(options: Options): Promise<void> {
 }
 
 function runLayout(options: Options): void {
-  if (!options.cases.includes(layoutCaseName) || options.profile !== undefined) return;
+  const { cases, systems: asked, profile } = options;
+  if (!cases.includes(layoutCaseName) || profile !== undefined) return;
+  if (asked !== undefined && !layoutSystemNames.some((name) => asked.includes(name))) return;
   progress(`${layoutCaseName}: measuring in this process`);
   const results = measureLayout(options).filter(
-    ({ system }) => options.systems === undefined || options.systems.includes(system),
+    ({ system }) => asked === undefined || asked.includes(system),
   );
   print(`${layoutCaseName}: a message written and read`, results, options.json);
 }
@@ -90,6 +108,7 @@ async function main(): Promise<number> {
     process.stdout.write(usage);
     return 0;
   }
+  checkChoice(options);
   stopOnSignals();
   await runLoadCases(options);
   runLayout(options);

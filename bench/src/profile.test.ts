@@ -16,9 +16,10 @@ describe("selfTimes", () => {
         node(3, "parse", "file:///a/frame.js"),
         node(4, "", "file:///a/main.js"),
         node(5, "pollerWait", ""),
+        node(6, "wait", "file:///a/epoll-waiter.js"),
       ],
-      samples: [1, 2, 3, 4, 5, 1],
-      timeDeltas: [0, 1000, 5, 7, 2, 500],
+      samples: [1, 2, 3, 4, 5, 6, 1],
+      timeDeltas: [0, 1000, 5, 7, 2, 500, 300],
     };
     assert.deepEqual(selfTimes(profile), [
       { title: "parse  frame.js:10", micros: 12 },

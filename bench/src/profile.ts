@@ -24,8 +24,12 @@ export interface SelfTime {
 }
 
 const linesMax = 20;
-/** Frames in which a thread waits: not a cost of its own. */
-const waiting: ReadonlySet<string> = new Set(["(idle)", "pollerWait"]);
+/**
+ * Frames in which a thread waits: not a cost of its own. Once the code around it is compiled, the time in
+ * `pollerWait` counts as its caller's.
+ */
+const waiting =
+  /^(?:\(idle\)|pollerWait|wait {2}epoll-waiter\.js:\d+|forward {2}floor-ring-forwarder\.js:\d+)$/;
 
 /** A folder for the profiles, which stays: Chrome's DevTools read them. */
 export function createProfileFolder(): string {
@@ -47,7 +51,7 @@ export function selfTimes({ nodes, samples, timeDeltas }: CpuProfile): SelfTime[
     micros.set(title, (micros.get(title) ?? 0) + (timeDeltas[index + 1] ?? 0));
   });
   return [...micros]
-    .filter(([title]) => !waiting.has(title))
+    .filter(([title]) => !waiting.test(title))
     .map(([title, time]) => ({ title, micros: time }))
     .sort((a, b) => b.micros - a.micros);
 }
