@@ -86,6 +86,7 @@ export class Daemon {
   async drain(): Promise<void> {
     if (this.state === "running") {
       this.state = "draining";
+      this.log.area("daemon").info("draining", { drainMs: this.config.daemon.drainMs });
       this.stopListening();
       for (const runtime of this.runtimes) runtime.command({ op: "drain" });
       await this.untilDrained();
