@@ -1,8 +1,9 @@
 /**
- * Documents say what the code does. Today: every error code that a package can give is in
- * docs/reference/errors.md, and every code on that page exists.
+ * Documents say what the code does: every error code that a package can give is in
+ * docs/reference/errors.md, and every code on that page exists; for the rest see internals.mjs.
  */
 import { readTree } from "../tidy/tree.mjs";
+import { findInternalsProblems } from "./internals.mjs";
 
 const page = "docs/reference/errors.md";
 const source = /^packages\/[^/]+\/(src|addon)\/.*\.(ts|c|cc|h)$/;
@@ -30,6 +31,14 @@ const nodeCodes = new Set([
  */
 export function findDocumentProblems(root) {
   const { files } = readTree(root);
+  return [...findCodeProblems(files), ...findInternalsProblems(files)];
+}
+
+/**
+ * @param {import("../tidy/tree.mjs").TreeFile[]} files
+ * @returns {import("../tidy/problem.mjs").Problem[]}
+ */
+function findCodeProblems(files) {
   const used = usedCodes(files);
   const document = files.find(({ path }) => path === page);
   if (document === undefined) {
