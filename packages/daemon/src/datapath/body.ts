@@ -47,7 +47,8 @@ export class Body {
   detailsOffset = 0;
   detailsLength = 0;
 
-  private readonly text: Memory = openMemory(new ArrayBuffer(statusMessageBytesMax));
+  /** Made when it is needed: most records never carry a text of the daemon's own. */
+  private text: Memory | null = null;
 
   /** Makes it an empty message without metadata. */
   clear(): void {
@@ -73,6 +74,7 @@ export class Body {
   /** Makes it a bare status message of the daemon's own. */
   setText(text: string): void {
     this.clear();
+    this.text ??= openMemory(new ArrayBuffer(statusMessageBytesMax));
     this.tail = this.text;
     this.messageOffset = 0;
     this.messageLength = encoder.encodeInto(text, this.text.u8).written;

@@ -30,6 +30,7 @@ interface Mine {
   readonly id: number;
   readonly schema: ServiceSchema;
   state: LinkBindingState;
+  schemaSent: boolean;
 }
 
 interface Incomplete {
@@ -65,7 +66,7 @@ export class LinkBindings {
     const key = `${target}#${schema.typeName}#${schema.hash}`;
     let mine = this.mine.get(key);
     if (mine === undefined) {
-      mine = { id: this.mineById.length, schema, state: { state: "pending" } };
+      mine = { id: this.mineById.length, schema, state: { state: "pending" }, schemaSent: false };
       this.mine.set(key, mine);
       this.mineById.push(mine);
       const bind: Bind = { target, service: schema.typeName, hash: schema.hash };
@@ -99,6 +100,8 @@ export class LinkBindings {
   onNeedSchema(id: number): string {
     const mine = this.mineById[id];
     if (mine === undefined) return `a request for the schema of binding ${id}, which is none`;
+    if (mine.schemaSent) return `a request for the schema of binding ${id} again`;
+    mine.schemaSent = true;
     const bytes = mine.schema.descriptorSet;
     for (let at = 0; at < bytes.length; at += schemaPieceBytes) {
       const piece = bytes.subarray(at, at + schemaPieceBytes);

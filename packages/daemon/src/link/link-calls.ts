@@ -3,16 +3,8 @@
  * the router, and the router's calls into frames.
  */
 import { Origin, originFrom, Status, statusFrom } from "@koala/interface";
-import {
-  F_BINDING,
-  F_KIND,
-  F_STREAM,
-  F_TIMEOUT,
-  F_VALUE,
-  FrameFlag,
-  padTo8,
-} from "@koala/protocol";
-import { openMemory } from "@koala/shm";
+import { F_BINDING, F_KIND, F_STREAM, F_TIMEOUT, F_VALUE, FrameFlag } from "@koala/protocol";
+import { type Memory, openMemory } from "@koala/shm";
 import { AppEndpoint } from "../datapath/app-endpoint.ts";
 import type { Binding } from "../datapath/binding.ts";
 import { Body } from "../datapath/body.ts";
@@ -23,6 +15,7 @@ import { readMessageFrame } from "./frame-reader.ts";
 import type { LinkInput } from "./link-input.ts";
 import type { MessageWriter } from "./message-writer.ts";
 
+const nothing: Memory = openMemory(new ArrayBuffer(8));
 /** Open streams that a peer may have on one link. */
 const streamsMax = 65536;
 
@@ -141,6 +134,7 @@ export class LinkCalls implements CopyOwner {
       return `a chunk of ${bytes} bytes at ${words[w + F_VALUE]} of stream ${assembly.stream}, which has ${assembly.received} of ${assembly.total}`;
     }
     const { body } = assembly;
+    if (assembly.isPrivate) makeRoom(assembly, assembly.received + bytes);
     const offset = body.offset + assembly.received;
     assembly.received += bytes;
     if (assembly.isPrivate) assembly.cost += length;
@@ -313,7 +307,8 @@ export class LinkCalls implements CopyOwner {
       body.placedIn = heap;
       body.placedTag = heap.tag;
     } else {
-      body.place(openMemory(new ArrayBuffer(padTo8(total))), 0);
+      // Memory comes with the bytes: announcing a large message must not cost more than sending it.
+      body.place(nothing, 0);
     }
     body.placeTail(tail, 0);
     const assembly: Assembly = {
@@ -356,6 +351,17 @@ export class LinkCalls implements CopyOwner {
       : this.passRequest(call, body, cost);
     if (wrong !== "") this.options.input.malformed = wrong;
   }
+}
+
+/** Grows the private memory of an assembly to so many bytes or more, by doubling. */
+function makeRoom({ body, total, received }: Assembly, bytes: number): void {
+  const { memory, tail, traceOffset } = body;
+  const size = memory.buffer.byteLength;
+  if (bytes <= size) return;
+  const larger = openMemory(new ArrayBuffer(Math.min(total, Math.max(bytes, 2 * size))));
+  memory.node.copy(larger.node, 0, 0, received);
+  body.place(larger, 0);
+  body.placeTail(tail, traceOffset);
 }
 
 /** Whether the frame carries the whole message; else it follows in chunks. */

@@ -127,6 +127,8 @@ export class Link implements Engine, RouteLink, ColdSender {
   private readonly late: Uint8Array[] = [];
   private readonly lateReplies: { stream: number; value16: number; message: string }[] = [];
   private owed = 0;
+  /** Bytes of message frames that the far side may still send. */
+  private granted: number;
   private readable = true;
   private ending = false;
   private readonly keepalive: Timer;
@@ -140,6 +142,7 @@ export class Link implements Engine, RouteLink, ColdSender {
     this.label = options.siblingLabel ?? options.connection.remote;
     this.name = `link ${this.label}`;
     const { router, limits } = options;
+    this.granted = limits.linkWindow;
     this.parked = new ParkQueue((call) => router.offerAgain(call));
     this.writer = new MessageWriter(this.output, (stream, isReply, owner, tag, offset) =>
       this.blockSent(stream, isReply, owner, tag, offset),
@@ -390,6 +393,13 @@ export class Link implements Engine, RouteLink, ColdSender {
       return;
     }
     let wrong = "";
+    if (type === FrameType.REQUEST || type === FrameType.RESPONSE || type === FrameType.CHUNK) {
+      this.granted -= length;
+      if (this.granted < 0) {
+        this.close(`it sent ${-this.granted} bytes more than it had credit for`);
+        return;
+      }
+    }
     if (type === FrameType.CHUNK) {
       wrong = this.calls.takeChunk(at, length); // consumes by itself
     } else {
@@ -649,11 +659,16 @@ export class Link implements Engine, RouteLink, ColdSender {
     if (this.owed < this.options.limits.linkWindow / 8) return;
     const { owed } = this;
     this.owed = 0;
+    this.granted += owed;
     this.sendShort(FrameType.CREDIT, 0, owed, 0, 0);
   }
 
   private checkAlive(): void {
     const { runtime, limits } = this.options;
+    if (this.peer === null) {
+      this.close(`no HELLO within ${limits.keepaliveMs} ms; is it a Koala daemon?`);
+      return;
+    }
     if (this.quietIntervals >= 2) {
       this.close(`no sign of life for ${(this.quietIntervals + 1) * limits.keepaliveMs} ms`);
       return;
