@@ -44,6 +44,8 @@ export class Runtime {
   private readonly idle: Engine[] = [];
   private readonly dirty: Engine[] = [];
   private readonly dirtySet = new Set<Engine>();
+  /** An engine was activated since it was last looked at, perhaps one that is active anyway. */
+  private woken = false;
   private stopped = false;
 
   constructor(options: RuntimeOptions) {
@@ -54,6 +56,7 @@ export class Runtime {
 
   /** The engine has, or may have, work: it is polled from the next round on, until it sleeps. */
   activate(engine: Engine): void {
+    this.woken = true;
     if (this.activeSet.has(engine)) return;
     this.activeSet.add(engine);
     this.active.push(engine);
@@ -91,13 +94,15 @@ export class Runtime {
     this.flushDirty();
     if (this.stopped || (allIdle && this.spin())) return;
     this.putToSleep();
-    if (this.active.length > 0) {
-      this.options.waiter.wait(0);
+    const { waiter, nowMicros } = this.options;
+    if (this.active.length > 0 || this.dirty.length > 0) {
+      waiter.wait(0);
       return;
     }
     this.counters.sleeps++;
-    const untilMs = this.timers.untilNextMs(this.nowMs);
-    this.options.waiter.wait(untilMs < 0 ? -1 : Math.ceil(untilMs * 1000));
+    // The round has taken its time: with the clock of its start, timers would be that much late.
+    const untilMs = this.timers.count === 0 ? -1 : this.timers.untilNextMs(nowMicros() / 1000);
+    waiter.wait(untilMs < 0 ? -1 : Math.ceil(untilMs * 1000));
   }
 
   /** Polls what is active; true if no engine has used up its budget. */
@@ -121,13 +126,14 @@ export class Runtime {
     const micros = spinner.budgetMicros();
     if (micros === 0) return false;
     this.counters.spins++;
-    const engines = this.active.length;
     const until = nowMicros() + micros;
     let found = false;
+    this.woken = false;
     do {
       for (const engine of this.idle) if (engine.hasWork()) found = true;
       if (!found) waiter.wait(0);
-      if (this.active.length > engines) found = true;
+      // What the waiter has told is not told again: engines must be polled, and flushed, before a sleep.
+      if (this.woken || this.dirty.length > 0) found = true;
     } while (!found && nowMicros() < until);
     spinner.report(found);
     if (found) this.counters.spinHits++;

@@ -42,7 +42,9 @@ export class Spinner {
     }
     this.rounds++;
     if (this.crowded) return 0;
-    if (this.micros < 1) return this.rounds % retryRounds === 1 ? startMicros : 0;
+    if (this.micros < 1) {
+      return this.rounds % retryRounds === 1 ? Math.min(startMicros, maxMicros) : 0;
+    }
     return this.micros;
   }
 

@@ -1,4 +1,5 @@
 /** Where a runtime sleeps: an epoll instance with everything that can wake it. */
+import { assert } from "@koala/interface";
 import {
   closeFd,
   POLL_EDGE,
@@ -45,6 +46,7 @@ export class EpollWaiter implements Waiter {
 
   wait(timeoutMicros: number): void {
     const count = pollerWait(this.poller, this.events, eventsMax, timeoutMicros);
+    assert(count >= 0, "the runtime's own epoll instance can be waited for");
     for (let i = 0; i < count; i++) {
       this.handlers[this.events[2 * i]!]?.(this.events[2 * i + 1]!);
     }
