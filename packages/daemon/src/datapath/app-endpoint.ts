@@ -401,6 +401,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     }
     if (outcome === Outcome.INVALID)
       this.violate(call.callee?.invalidReason ?? "malformed message");
+    else if (outcome === Outcome.UNTRANSLATABLE) this.router.failUntranslatable(call, "request");
     else if (call.open) call.parked = Parked.NO;
     return true;
   }
