@@ -51,9 +51,12 @@ const peerKeys = {
   name: nameField("none"),
 };
 
+/** All that stands before the body is in the first frame of a message, which has 48 KiB for it. */
+const metadataMax = 24 * kiB;
+
 const limitsKeys = {
   message: sizeField({ min: kiB, max: giB, default: "64MiB" }),
-  metadata: sizeField({ min: kiB, max: miB, default: "16KiB" }),
+  metadata: sizeField({ min: kiB, max: metadataMax, default: "16KiB" }),
   apps: countField({ min: 1, max: 65536, default: 1024 }),
   calls_per_app: countField({ min: 2, max: 65536, powerOfTwo: true, default: 2048 }),
   ring_slots: countField({ min: 4, max: 262144, powerOfTwo: true, default: 4096 }),

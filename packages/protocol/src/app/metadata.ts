@@ -9,7 +9,8 @@ export type MetadataEntry = readonly [key: string, value: string | Uint8Array];
 const ENTRY_HEADER_BYTES = 8;
 const keyPattern = /^[0-9a-z_.-]{1,128}$/;
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+// A byte order mark at the start of a value is a part of the value.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The encoded entries; throws a RangeError that names the key that is no good. */
 export function encodeMetadata(entries: readonly MetadataEntry[]): Uint8Array {
