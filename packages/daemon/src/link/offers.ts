@@ -1,9 +1,13 @@
 /** What a runtime, and a daemon as a whole, offers to the far side of its links. */
-import type { ServiceOffer } from "@koala/protocol";
+import { coldFrameBytesMax, type ServiceOffer } from "@koala/protocol";
 import type { Export } from "../datapath/binding.ts";
 
 /** A peer takes no more; the hashes are there to be looked at, routes do not depend on them. */
 const hashesMax = 64;
+/** The same for entries. */
+const offersMax = 4096;
+/** Bytes of JSON; a cold frame that is larger would close the link, and apps choose their names. */
+const offerBytesMax: number = coldFrameBytesMax - 64 * 1024;
 
 /** One entry for each mesh name and service that apps of one runtime serve. */
 export function offersOf(exports: readonly Export[]): ServiceOffer[] {
@@ -31,5 +35,19 @@ export function mergeOffers(offers: readonly ServiceOffer[]): ServiceOffer[] {
       instances: instances + (known?.instances ?? 0),
     });
   }
-  return [...merged.values()];
+  return thatFit([...merged.values()]);
+}
+
+/** As many as one frame can carry, the shortest first when it can't carry all. */
+function thatFit(offers: ServiceOffer[]): ServiceOffer[] {
+  const lengths = new Map(offers.map((offer) => [offer, Buffer.byteLength(JSON.stringify(offer))]));
+  let bytes = 0;
+  for (const length of lengths.values()) bytes += length + 1;
+  if (bytes <= offerBytesMax && offers.length <= offersMax) return offers;
+  offers.sort((one, other) => lengths.get(one)! - lengths.get(other)!);
+  bytes = 0;
+  return offers.slice(0, offersMax).filter((offer) => {
+    bytes += lengths.get(offer)! + 1;
+    return bytes <= offerBytesMax;
+  });
 }
