@@ -63,8 +63,10 @@ export class Siblings {
         waiter.remove(connection.fd);
         connection.close();
         this.up.delete(down);
-        // The others are told to stop at the same time, and one is always first.
-        if (!this.stopped) this.options.log.debug("sibling gone", { sibling: down.label, reason });
+        // All are told to stop at the same time, and one is always first: it has said so.
+        if (!this.stopped && !down.draining) {
+          this.options.log.error("sibling lost", { sibling: down.label, reason });
+        }
         onServices();
       },
     });
@@ -88,6 +90,10 @@ export class Siblings {
 
   close(): void {
     this.stopped = true;
-    for (const link of [...this.up]) link.close("this daemon stops");
+    for (const link of [...this.up]) {
+      link.sendGoaway("ERR_DAEMON_DRAIN", "this daemon stops");
+      link.flush();
+      link.close("this daemon stops");
+    }
   }
 }
