@@ -9,7 +9,7 @@
  *
  * Arguments: `kitchen-client.js NAME [--threads N] [--wait MS]`. Prints `connected` (each thread).
  */
-import { createInterface } from "node:readline";
+import { createInterface, type Interface } from "node:readline";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { type DescMethodUnary, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
@@ -69,9 +69,15 @@ function onCommands(obey: (command: ClientCommand) => void): void {
   const lines = createInterface({ input: process.stdin });
   lines.on("line", (line) => {
     const command: ClientCommand = JSON.parse(line);
-    if (command.close === true) lines.close();
+    if (command.close === true) stopReading(lines);
     obey(command);
   });
+}
+
+/** A paused pipe would still keep the process alive. */
+function stopReading(lines: Interface): void {
+  lines.close();
+  process.stdin.destroy();
 }
 
 async function run(): Promise<void> {

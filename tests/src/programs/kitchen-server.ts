@@ -3,7 +3,7 @@
  * (each thread), and what happens to waiting calls. Obeys lines: `release KEY`, `close` (servers, then the
  * connections; the process ends by itself), and SIGTERM, which is `close`.
  */
-import { createInterface } from "node:readline";
+import { createInterface, type Interface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, threadId, Worker } from "node:worker_threads";
@@ -47,13 +47,19 @@ function onCommands(obey: (line: string) => void): void {
   }
   const lines = createInterface({ input: process.stdin });
   lines.on("line", (line) => {
-    if (line === "close") lines.close();
+    if (line === "close") stopReading(lines);
     obey(line);
   });
   process.once("SIGTERM", () => {
-    lines.close();
+    stopReading(lines);
     obey("close");
   });
+}
+
+/** A paused pipe would still keep the process alive. */
+function stopReading(lines: Interface): void {
+  lines.close();
+  process.stdin.destroy();
 }
 
 async function startServer(): Promise<void> {
