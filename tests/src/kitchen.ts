@@ -8,7 +8,7 @@ import { Kitchen } from "./gen/test/v1/kitchen_pb.ts";
 import type { ClientCommand, ClientError } from "./programs/kitchen-client.ts";
 
 /** Beyond this a suite hangs: a call without a deadline has lost its reply. */
-const suiteTimeoutMs = 60_000;
+const suiteTimeoutMs = 120_000;
 
 /** What a kitchen client says to a command. */
 export interface ClientAnswer {

@@ -18,7 +18,7 @@ import {
 } from "./kitchen.ts";
 import { rejection } from "./rejection.ts";
 
-const suite = { timeout: 120_000 };
+const suite = { timeout: 240_000 };
 
 /** Calls until one comes back, as a user would after an error that may pass. */
 async function untilServed(client: KitchenClient): Promise<void> {

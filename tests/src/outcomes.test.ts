@@ -124,7 +124,7 @@ describeKitchen(
   { config: '[limits]\nmessage = "256KiB"' },
 );
 
-describe("routes", { timeout: 60_000 }, () => {
+describe("routes", { timeout: 120_000 }, () => {
   it("tells which peers were tried and why they are not connected", async (t) => {
     const free = await startDaemon(t, { name: "gone" });
     await free.stop();

@@ -127,7 +127,7 @@ const numeric: ShopVersion = {
 
 for (const hosts of [2, 1]) {
   const title = hosts === 2 ? "two daemons" : "one daemon";
-  describe(`different schemas, ${title}`, { timeout: 60_000 }, () => {
+  describe(`different schemas, ${title}`, { timeout: 120_000 }, () => {
     const ending = endWithSuite();
     let hostsOf: Topology;
     let mesh: Mesh;
