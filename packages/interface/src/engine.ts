@@ -20,6 +20,8 @@ export interface Engine {
    * sleep, false if work has just come in.
    */
   sleep(): boolean;
+  /** Takes the request for a wake-up back: the runtime looks by itself for a while. */
+  awake?(): void;
   /** True if there is work; costs next to nothing. Asked while the runtime spins. */
   hasWork(): boolean;
 }

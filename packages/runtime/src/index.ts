@@ -4,5 +4,5 @@
  * @packageDocumentation
  */
 export { Runtime, type RuntimeCounters, type RuntimeOptions, type Waiter } from "./runtime.ts";
-export { Spinner, type SpinOptions } from "./spinner.ts";
+export { SpinHistory, Spinner, type SpinOptions } from "./spinner.ts";
 export { Timer, TimerWheel } from "./timer-wheel.ts";

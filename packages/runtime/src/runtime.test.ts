@@ -296,3 +296,19 @@ test("it does not spin while an engine has more to do than its budget", () => {
   assert.deepEqual(stage.round(), ["poll a", "wait 0"]);
   assert.equal(stage.runtime.counters.spins, 0);
 });
+
+test("while it spins, whoever was handed work last need not ring", () => {
+  const stage = new Stage(3);
+  const [source, target] = [stage.engine("source"), stage.engine("target")];
+  let awake = 0;
+  Object.assign(target, { awake: () => awake++ });
+  stage.runtime.activate(source);
+  stage.runtime.markDirty(target);
+  stage.events.push(() => {
+    target.work = 1; // it answers, and rings nobody
+  });
+  assert.deepEqual(stage.round(), ["poll source", "flush target", "wait 0"]);
+  assert.equal(awake, 1);
+  assert.deepEqual(stage.runtime.counters, { rounds: 1, sleeps: 0, spins: 1, spinHits: 1 });
+  assert.deepEqual(stage.round().slice(0, 2), ["poll source", "poll target"]);
+});

@@ -6,7 +6,7 @@
  * thread must hear (commands of the control plane) arrives through a descriptor of the waiter, too.
  */
 import type { Engine } from "@koala/interface";
-import type { Spinner } from "./spinner.ts";
+import { SpinHistory, type Spinner } from "./spinner.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 
 /** Where a runtime sleeps. The implementation activates engines whose descriptors are ready. */
@@ -47,6 +47,13 @@ export class Runtime {
   /** An engine was activated since it was last looked at, perhaps one that is active anyway. */
   private woken = false;
   private stopped = false;
+  /** Where work was handed to last in this round. */
+  private lastFlushed: Engine | null = null;
+  private readonly histories = new WeakMap<Engine, SpinHistory>();
+  /** Of pauses before which nothing was handed to anybody. */
+  private readonly aimless = new SpinHistory();
+  private pauseHistory: SpinHistory | null = null;
+  private pauseBegan = 0;
 
   constructor(options: RuntimeOptions) {
     this.options = options;
@@ -88,8 +95,11 @@ export class Runtime {
   /** One turn of the loop; apart from `run` for tests. */
   round(): void {
     this.counters.rounds++;
-    this.nowMs = this.options.nowMicros() / 1000;
+    const now = this.options.nowMicros();
+    this.nowMs = now / 1000;
+    this.endPause(now);
     if (this.timers.count > 0) this.timers.advance(this.nowMs);
+    this.lastFlushed = null;
     const allIdle = this.pollActive();
     this.flushDirty();
     if (this.stopped || (allIdle && this.spin())) return;
@@ -123,10 +133,15 @@ export class Runtime {
   /** Looks for work for a while instead of sleeping; true if there is some. */
   private spin(): boolean {
     const { spinner, waiter, nowMicros } = this.options;
-    const micros = spinner.budgetMicros();
+    const begin = nowMicros();
+    const history = this.historyOf(this.lastFlushed);
+    this.pauseBegan = begin;
+    this.pauseHistory = history;
+    const micros = spinner.budgetMicros(history);
     if (micros === 0) return false;
     this.counters.spins++;
-    const until = nowMicros() + micros;
+    this.watchLastFlushed();
+    const until = begin + micros;
     let found = false;
     this.woken = false;
     do {
@@ -135,9 +150,34 @@ export class Runtime {
       // What the waiter has told is not told again: engines must be polled, and flushed, before a sleep.
       if (this.woken || this.dirty.length > 0) found = true;
     } while (!found && nowMicros() < until);
-    spinner.report(found);
     if (found) this.counters.spinHits++;
     return found;
+  }
+
+  /** Whoever got work last is the likeliest to answer: it need not ring while this thread looks. */
+  private watchLastFlushed(): void {
+    const engine = this.lastFlushed;
+    if (engine === null || this.activeSet.has(engine)) return;
+    engine.awake?.();
+    this.activeSet.add(engine);
+    this.active.push(engine);
+    this.idle.push(engine);
+  }
+
+  private endPause(now: number): void {
+    if (this.pauseHistory === null) return;
+    this.options.spinner.learn(this.pauseHistory, now - this.pauseBegan);
+    this.pauseHistory = null;
+  }
+
+  private historyOf(engine: Engine | null): SpinHistory {
+    if (engine === null) return this.aimless;
+    let history = this.histories.get(engine);
+    if (history === undefined) {
+      history = new SpinHistory();
+      this.histories.set(engine, history);
+    }
+    return history;
   }
 
   private putToSleep(): void {
@@ -153,6 +193,7 @@ export class Runtime {
     while (this.dirty.length > 0) {
       const engine = this.dirty.pop()!;
       this.dirtySet.delete(engine);
+      this.lastFlushed = engine;
       engine.flush();
     }
   }

@@ -2,10 +2,15 @@
  * Decides how long a runtime looks for work before it sleeps.
  *
  * Spinning pays when work comes within a few microseconds and the core has nothing else to do: it saves
- * the two context switches of a sleep. It costs dearly when somebody else needs the core: four processes
- * that spin on two cores are 2 to 6 times slower than the same four asleep. So: the budget doubles after
- * a spin that found work, halves after one that did not (down to none, then one try in `retryRounds`),
- * and is nothing while more threads are runnable than there are cores.
+ * the two context switches of a sleep, and the other side its doorbell. It costs dearly when somebody
+ * else needs the core: four processes that spin on two cores are 2 to 6 times slower than the same four
+ * asleep.
+ *
+ * So a runtime spins only where experience says that it pays. What comes next depends on what was done
+ * last: an app that was handed a request answers within its handler's time, another host takes a round
+ * trip. For each place that work was handed to there is a `SpinHistory`, which learns from every pause,
+ * slept or spun, whether it was short enough; nothing has to be tried out. And nobody spins while more
+ * threads are runnable than there are cores.
  */
 export interface SpinOptions {
   /** Longest spin, microseconds; 0 switches spinning off. */
@@ -17,15 +22,21 @@ export interface SpinOptions {
   runnableThreads: () => number;
 }
 
-const startMicros = 4;
-/** Sleeps between two tries while spinning has not paid. */
-const retryRounds = 256;
-/** Sleeps between two looks at the number of runnable threads, which costs a system call or two. */
+/** Pauses between two looks at the number of runnable threads, which costs some microseconds. */
 const sampleRounds = 64;
+/** Weight of the newest pause in the share of short ones (exponential smoothing). */
+const newestWeight = 1 / 8;
+/** Spin when at least this share of the pauses was short. */
+const shareMin = 0.75;
+
+/** How pauses ended that began after work had been handed to one place. */
+export class SpinHistory {
+  /** Share of the pauses that were short, the newest counting most; from 0 to 1. */
+  shortShare = 0;
+}
 
 export class Spinner {
   private readonly options: SpinOptions;
-  private micros = 0;
   private rounds = 0;
   private crowded = true;
 
@@ -33,25 +44,19 @@ export class Spinner {
     this.options = options;
   }
 
-  /** How long to look for work now, microseconds. */
-  budgetMicros(): number {
+  /** How long to look for work in the pause that begins now, microseconds. */
+  budgetMicros(history: SpinHistory): number {
     const { maxMicros, fixed } = this.options;
     if (maxMicros === 0 || fixed) return maxMicros;
-    if (this.rounds % sampleRounds === 0) {
+    if (this.rounds++ % sampleRounds === 0) {
       this.crowded = this.options.runnableThreads() > this.options.cores;
     }
-    this.rounds++;
-    if (this.crowded) return 0;
-    if (this.micros < 1) {
-      return this.rounds % retryRounds === 1 ? Math.min(startMicros, maxMicros) : 0;
-    }
-    return this.micros;
+    return this.crowded || history.shortShare < shareMin ? 0 : maxMicros;
   }
 
-  /** What came of a spin. */
-  report(foundWork: boolean): void {
-    this.micros = foundWork
-      ? Math.min(this.options.maxMicros, Math.max(startMicros, this.micros * 2))
-      : this.micros / 2;
+  /** A pause has ended, by work or by a timer. */
+  learn(history: SpinHistory, pauseMicros: number): void {
+    const isShort = pauseMicros <= this.options.maxMicros ? 1 : 0;
+    history.shortShare += (isShort - history.shortShare) * newestWeight;
   }
 }

@@ -189,6 +189,10 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     return this.violation !== "" || this.consumer.sleep();
   }
 
+  awake(): void {
+    this.consumer.awake();
+  }
+
   hasWork(): boolean {
     return this.consumer.hasNext();
   }
