@@ -419,7 +419,9 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     }
     this.incoming--;
     const holds = (slot[W_KIND]! & (SlotFlag.HOLD << 8)) !== 0;
-    if (!holds) this.receive.heap.free(call.blockTag, call.blockOffset);
+    if (!holds && this.receive.heap.free(call.blockTag, call.blockOffset)) {
+      if (call.blockTag >>> 16 !== 0) this.armShrink();
+    }
     const wrong = this.send.locate(slot, true, this.body);
     if (wrong !== "") {
       this.violate(wrong);
