@@ -18,6 +18,8 @@ import {
 } from "./kitchen.ts";
 import { rejection } from "./rejection.ts";
 
+/** Daemons of a busy machine should not pause for seconds before they look for each other again. */
+const config = '[link]\nreconnect_max = "500ms"';
 const suite = { timeout: 240_000 };
 
 /** Calls until one comes back, as a user would after an error that may pass. */
@@ -80,7 +82,7 @@ describe("clients and their daemon", suite, () => {
 
   for (const hosts of [2, 1]) {
     it(`client and server find a daemon that was killed again, ${hosts} hosts`, async (t) => {
-      const { client: near, server: far } = await startTopology(t, hosts);
+      const { client: near, server: far } = await startTopology(t, hosts, config);
       const server = await startKitchen(t, far);
       const client = await startClient(t, near, { args: ["--wait", "60000"] });
       assertServed(await client.ask({ method: "who" }), server.pid);
@@ -88,7 +90,7 @@ describe("clients and their daemon", suite, () => {
         await daemon.kill();
         const peers = daemon === near && hosts === 2 ? [far] : [];
         const { name, prefix, address } = daemon;
-        await startDaemon(t, { name, prefix, listen: address, peers });
+        await startDaemon(t, { name, prefix, listen: address, peers, config });
         await untilServed(client);
         assertServed(await client.ask({ method: "who" }), server.pid);
       }
