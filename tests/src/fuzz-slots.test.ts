@@ -1,0 +1,184 @@
+/**
+ * Random mutations of valid slots, messages and frames against real daemons. Whatever they are answered:
+ * the daemons live, and a pair of apps that behave does not notice.
+ *
+ * `FUZZ_SEED=n` repeats one round, `FUZZ_SECONDS=n` goes on for longer.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import {
+  FrameType,
+  SLOT_WORDS,
+  SlotKind,
+  W_CALL,
+  W_INLINE_LENGTH,
+  W_KIND,
+  W_TARGET,
+} from "@koala/protocol";
+import { openMemory } from "@koala/shm";
+import { Prng, until } from "@koala/testing";
+import { type Cluster, type Daemon, startCluster } from "./cluster.ts";
+import { attachHere, startHealthyPair } from "./faults-pair.ts";
+import { depotSchema, depotService, ECHO, serveDepot } from "./faults-service.ts";
+import { HostileApp } from "./hostile-app-helper.ts";
+import { goodHello, HostileLink, jsonFrame, longFrame, shortFrame } from "./hostile-link-helper.ts";
+
+const seconds = Number(process.env["FUZZ_SECONDS"] ?? 5);
+const parcelType = depotService.methods[ECHO]!.input;
+const { input } = depotSchema.methods[ECHO]!;
+const interesting: readonly number[] = [
+  0, 1, -1, 7, 8, 64, 0xffff, 0x10000, 0x7fffffff, -0x80000000, 0x7ffffff8, 4096,
+];
+
+/** Runs rounds with seeds of their own until the time is over; the seed is in every failure. */
+async function fuzz(round: (prng: Prng) => Promise<void>): Promise<number> {
+  const given = process.env["FUZZ_SEED"];
+  const end = Date.now() + seconds * 1000;
+  let seed = given === undefined ? Date.now() & 0x7fffffff : Number(given);
+  let rounds = 0;
+  do {
+    try {
+      await round(new Prng(seed));
+    } catch (cause) {
+      throw new Error(`repeat it with FUZZ_SEED=${seed}: ${String(cause)}`, { cause });
+    }
+    seed++;
+    rounds++;
+  } while (given === undefined && Date.now() < end);
+  return rounds;
+}
+
+/** Another value for a word, near or far from the one that was there. */
+function mutate(prng: Prng, word: number): number {
+  switch (prng.below(4)) {
+    case 0:
+      return prng.pick(interesting);
+    case 1:
+      return word ^ (1 << prng.below(32));
+    case 2:
+      return (word + prng.between(-16, 16)) | 0;
+    default:
+      return prng.next() | 0;
+  }
+}
+
+async function appRound(prng: Prng, daemon: Daemon): Promise<void> {
+  const app = await new HostileApp(daemon.prefix).hello("fuzz");
+  try {
+    const binding = await app.bind("bystander", depotSchema);
+    await app.serve("fuzz", depotSchema);
+    const data = new Uint8Array(prng.below(300));
+    const parcel = create(parcelType, { amount: 1, text: "text", data, items: [data] } as never);
+    const inline = input.write(parcel, app.sendHeap, 0, 64 * 1024, { add: () => -1 });
+    for (let i = 0; i < 200; i++) {
+      const slot: Record<number, number> = {
+        [W_KIND]: SlotKind.CALL | (ECHO << 16),
+        [W_CALL]: i,
+        [W_TARGET]: binding,
+        [W_INLINE_LENGTH]: inline,
+      };
+      // Most slots are as they should be, so that there are calls for the others to collide with.
+      if (prng.chance(0.02)) {
+        const word = prng.below(SLOT_WORDS);
+        slot[word] = mutate(prng, slot[word] ?? 0);
+      }
+      app.slot(slot);
+      if (prng.chance(0.02)) {
+        const word = prng.below(inline >> 2);
+        app.sendHeap.i32[word] = mutate(prng, app.sendHeap.i32[word]!);
+      }
+    }
+    app.ring();
+    await until("a slot, or the end", () => app.consumer.next() >= 0 || wasEnded(app));
+  } finally {
+    app.close();
+  }
+}
+
+/** Whether the daemon has closed this app, without waiting for it. */
+function wasEnded(app: HostileApp): boolean {
+  return app.packet({ op: "unserve", seq: 1, export: 99 }) < 0;
+}
+
+async function linkRound(prng: Prng, daemon: Daemon, session: readonly Buffer[]): Promise<void> {
+  const link = new HostileLink(daemon.port);
+  try {
+    for (const frame of session) {
+      const sent = Buffer.from(frame);
+      if (prng.chance(0.3)) {
+        for (let i = prng.between(1, 3); i > 0; i--) {
+          const at = 4 * prng.below(Math.min(sent.length, 64) >> 2);
+          sent.writeInt32LE(mutate(prng, sent.readInt32LE(at)), at);
+        }
+      }
+      link.send(sent);
+      if (prng.chance(0.05)) link.send(sent);
+    }
+    link.send(shortFrame(FrameType.PING, 0, 0));
+    const isOver = () =>
+      link.ended || link.received.includes(Buffer.from([FrameType.PONG, 0, 0, 0]));
+    // A mutated length makes the daemon wait for the rest of a frame.
+    const end = Date.now() + 50;
+    await until("an answer, or silence", () => isOver() || Date.now() > end);
+  } finally {
+    link.socket.destroy();
+  }
+}
+
+/** What a peer that behaves would send. */
+function validSession(): Buffer[] {
+  const { hash, typeName: service, descriptorSet } = depotSchema;
+  const memory = openMemory(new ArrayBuffer(4096));
+  const parcel = create(parcelType, { amount: 1, text: "x" } as never);
+  const inline = input.write(parcel, memory, 0, 4096, { add: () => -1 });
+  const body = memory.u8.slice(0, inline);
+  const services = [{ name: "fuzz", service, hashes: [hash], instances: 1 }];
+  return [
+    jsonFrame(FrameType.HELLO, 0, { ...goodHello, services }),
+    jsonFrame(FrameType.BIND, 0, { target: "bystander", service, hash }),
+    jsonFrame(FrameType.BIND, 1, { target: "bystander", service, hash: "0".repeat(64) }),
+    shortFrame(FrameType.SCHEMA, 1, descriptorSet.length, descriptorSet),
+    longFrame([0, FrameType.REQUEST, 1, 0, inline], body),
+    longFrame([0, FrameType.REQUEST, 2, 0, inline]),
+    shortFrame(FrameType.CHUNK, 2, 0, body),
+    longFrame([0, FrameType.REQUEST, 3, 0, inline], body),
+    shortFrame(FrameType.CANCEL, 3, 0),
+    shortFrame(FrameType.CREDIT, 0, 4096),
+    jsonFrame(FrameType.SERVICES, 0, { services: [] }),
+    jsonFrame(FrameType.GOAWAY, 0, { code: "X", reason: "x" }),
+  ];
+}
+
+async function start(
+  t: Parameters<typeof startCluster>[0],
+): Promise<{ cluster: Cluster; check: () => Promise<void> }> {
+  const cluster = await startCluster(t);
+  const pair = await startHealthyPair(t, cluster.a, cluster.b);
+  await serveDepot(await attachHere(t, cluster.b, "bystander"), "bystander");
+  const check = async () => {
+    await pair.check();
+    for (const { log } of [cluster.a, cluster.b]) assert.doesNotMatch(log(), /runtime failed/);
+    assert.doesNotMatch(cluster.a.log(), /link down/);
+    await until("the end of the fuzzers", async () => {
+      const { runtimes } = await cluster.a.status();
+      return !runtimes.some(({ apps }) => apps.some(({ name }) => name === "fuzz"));
+    });
+  };
+  return { cluster, check };
+}
+
+test("slots and messages, on one host and across a link", async (t) => {
+  const { cluster, check } = await start(t);
+  const rounds = await fuzz((prng) => appRound(prng, prng.chance(0.5) ? cluster.a : cluster.b));
+  await check();
+  t.diagnostic(`${rounds} rounds`);
+});
+
+test("frames", async (t) => {
+  const { cluster, check } = await start(t);
+  const session = validSession();
+  const rounds = await fuzz((prng) => linkRound(prng, cluster.b, session));
+  await check();
+  t.diagnostic(`${rounds} rounds`);
+});
