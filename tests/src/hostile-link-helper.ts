@@ -27,6 +27,7 @@ export const goodHello: Hello = {
   streamWindow: 2 << 20,
   frameBytes: 300_000,
   messageBytes: 64 << 20,
+  metadataBytes: 16 << 10,
   services: [],
 };
 

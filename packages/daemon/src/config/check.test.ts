@@ -49,7 +49,7 @@ describe("checkConfig", () => {
         sendHeapBytes: 256 * miB,
         receiveHeapBytes: 256 * miB,
         heapRegionBytes: 4 * miB,
-        schemaBytes: 4 * miB,
+        schemaBytes: miB,
         links: 256,
         linkWindowBytes: 64 * miB,
         streamWindowBytes: 2 * miB,

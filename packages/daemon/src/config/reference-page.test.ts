@@ -14,7 +14,9 @@ function rowsOfPage(): string[] {
   let section = "";
   for (const line of page.split("\n")) {
     if (line.startsWith("## ")) section = /^## `\[+(\w+)\]+`$/.exec(line)?.[1] ?? "";
-    const cells = line.split(" | ").map((cell) => cell.replace(/^\| /, "").replace(/ \|$/, ""));
+    const cells = line
+      .split(" | ")
+      .map((cell) => cell.replace(/^\|/, "").replace(/\|$/, "").trim());
     const key = /^`(\w+)`$/.exec(cells[0] ?? "")?.[1];
     if (section !== "" && key !== undefined) {
       assert.equal(cells.length, 4, `a row of four cells: ${line}`);

@@ -63,7 +63,7 @@ const limitsKeys = {
   send_heap: sizeField({ min: miB, max: heapMax, default: "256MiB" }),
   receive_heap: sizeField({ min: miB, max: heapMax, default: "256MiB" }),
   heap_region: sizeField({ min: 64 * kiB, max: giB, default: "4MiB" }),
-  schema: sizeField({ min: 4 * kiB, max: 64 * miB, default: "4MiB" }),
+  schema: sizeField({ min: 4 * kiB, max: miB, default: "1MiB" }),
   links: countField({ min: 1, max: 4096, default: 256 }),
   link_window: sizeField({ min: 64 * kiB, max: giB, default: "64MiB" }),
   stream_window: sizeField({ min: 16 * kiB, max: giB, default: "2MiB" }),

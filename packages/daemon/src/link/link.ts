@@ -288,6 +288,15 @@ export class Link implements Engine, RouteLink, ColdSender {
     head.fromCallee = false;
     head.binding = call.calleeTarget;
     head.timeoutMs = this.options.router.timeLeftMs(call);
+    if (body.metadataLength > this.peer!.metadataBytes) {
+      this.options.router.fail(
+        call,
+        Status.RESOURCE_EXHAUSTED,
+        Origins.LINK,
+        this.metadataProblem(body),
+      );
+      return Outcome.DONE;
+    }
     const outcome = this.write(call, body, call.method!.input);
     if (outcome === Outcome.HELD) call.holdsRequest = true;
     return outcome === Outcome.HELD ? Outcome.DONE : outcome;
@@ -318,6 +327,11 @@ export class Link implements Engine, RouteLink, ColdSender {
     head.value16 = status | (this.seen(origin) << 8);
     head.stream = call.callerId;
     head.fromCallee = true;
+    if (body.metadataLength > this.peer!.metadataBytes) {
+      const text = this.metadataProblem(body);
+      this.finishWith(call, Status.RESOURCE_EXHAUSTED, Origins.LINK, text);
+      return Outcome.DONE;
+    }
     const outcome = this.write(call, reply, codec);
     if (outcome === Outcome.DONE || outcome === Outcome.HELD) this.calls.forget(call);
     return outcome;
@@ -528,6 +542,11 @@ export class Link implements Engine, RouteLink, ColdSender {
 
   // ── frames out ────────────────────────────────────────────────────────────────────────────────────
 
+  private metadataProblem(body: Body): string {
+    const limit = this.peer!.metadataBytes;
+    return `${body.metadataLength} bytes of metadata, but ${this.label} takes up to ${limit}; raise metadata in [limits] of its koala.toml`;
+  }
+
   private write(call: Call, body: Body, codec: Parameters<MessageWriter["write"]>[2]): Outcome {
     const outcome = this.writer.write(this.head, body, codec);
     if (outcome === Outcome.PARK) this.parked.push(call);
@@ -577,6 +596,7 @@ export class Link implements Engine, RouteLink, ColdSender {
       streamWindow: limits.streamWindow,
       frameBytes: limits.frameBytes,
       messageBytes: limits.messageBytes,
+      metadataBytes: limits.metadataBytes,
       services: offers(),
     };
     this.sendJson(FrameType.HELLO, 0, hello);

@@ -21,6 +21,7 @@ const hello = {
   streamWindow: 65536,
   frameBytes: 65536,
   messageBytes: 1024,
+  metadataBytes: 1024,
   services: [offer],
 };
 

@@ -27,6 +27,7 @@ export const helloSchema: z.ZodType<Hello> = z.object({
   streamWindow: bytes,
   frameBytes: bytes,
   messageBytes: bytes,
+  metadataBytes: bytes,
   services: offers,
 });
 export const servicesSchema: z.ZodType<Services> = z.object({ services: offers });

@@ -29,6 +29,8 @@ export interface Hello {
   frameBytes: number;
   /** Largest message I take, inline part and segments. */
   messageBytes: number;
+  /** Longest metadata of one message I take. */
+  metadataBytes: number;
   services: ServiceOffer[];
 }
 

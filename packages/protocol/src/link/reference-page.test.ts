@@ -99,6 +99,7 @@ describe("the page about the wire format", () => {
       streamWindow: 1,
       frameBytes: 1,
       messageBytes: 1,
+      metadataBytes: 1,
       services: [],
     };
     assert.deepEqual(helloSchema.parse(hello), hello);
