@@ -48,8 +48,13 @@ export interface Binding {
    */
   regionReadAt(fd: number, target: Uint8Array, offset: number, length: number): number;
 
-  /** Cold. A new eventfd, unreadable. */
+  /** Cold. A new eventfd, unreadable; for two sides that trust each other, or of which only one rings. */
   doorbellCreate(): number;
+  /**
+   * Cold. A doorbell as a pipe: [the end to listen at, the end to ring]. Ringing never blocks, whatever
+   * the holder of the listening end does; with an eventfd he could make it block.
+   */
+  doorbellPair(): [number, number];
   /** Hot. Makes it readable: 0, or `-errno`. */
   doorbellRing(fd: number): number;
   /** Hot. Makes it unreadable: 1 if it had been rung, 0 if not, or `-errno`. */

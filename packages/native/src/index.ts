@@ -23,6 +23,7 @@ export const regionUnmap: Binding["regionUnmap"] = native.regionUnmap;
 export const regionPunch: Binding["regionPunch"] = native.regionPunch;
 export const regionReadAt: Binding["regionReadAt"] = native.regionReadAt;
 export const doorbellCreate: Binding["doorbellCreate"] = native.doorbellCreate;
+export const doorbellPair: Binding["doorbellPair"] = native.doorbellPair;
 export const doorbellRing: Binding["doorbellRing"] = native.doorbellRing;
 export const doorbellClear: Binding["doorbellClear"] = native.doorbellClear;
 export const watchChange: Binding["watchChange"] = native.watchChange;

@@ -15,9 +15,7 @@ import {
 } from "@koala/interface";
 import { errnoName } from "@koala/native";
 import {
-  coldFrameBytesMax,
   F_KIND,
-  F_LENGTH,
   F_STREAM,
   F_VALUE,
   FrameFlag,
@@ -27,17 +25,8 @@ import {
   type Hello,
   LINK_MAGIC,
   LINK_VERSION,
-  padTo8,
   type ServiceOffer,
-  SHORT_HEADER_BYTES,
 } from "@koala/protocol";
-import {
-  bindSchema,
-  goawaySchema,
-  helloSchema,
-  refusedSchema,
-  servicesSchema,
-} from "@koala/protocol/schemas";
 import { type Runtime, Timer } from "@koala/runtime";
 import type { Binding, LinkBindingState, Reach, RouteLink } from "../datapath/binding.ts";
 import { Body } from "../datapath/body.ts";
@@ -46,14 +35,13 @@ import { ParkQueue } from "../datapath/park-queue.ts";
 import type { Router } from "../datapath/router.ts";
 import type { SchemaStore } from "../datapath/schema-store.ts";
 import type { Translator } from "../datapath/translator.ts";
-import { type ColdSender, LinkBindings } from "./link-bindings.ts";
+import { helloProblem, readColdFrame } from "./cold-frame.ts";
+import { FrameSender } from "./frame-sender.ts";
+import { LinkBindings } from "./link-bindings.ts";
 import { LinkCalls } from "./link-calls.ts";
 import { LinkInput } from "./link-input.ts";
 import { LinkOutput } from "./link-output.ts";
 import { type FrameHead, MessageWriter } from "./message-writer.ts";
-
-/** Short frames that may wait for a far side that does not read; more, and the link is closed. */
-const lateFramesMax = 65536;
 
 export interface LinkLimits {
   messageBytes: number;
@@ -95,7 +83,7 @@ export type SharedLinkOptions = Pick<
   "runtime" | "router" | "schemas" | "translator" | "limits" | "self"
 >;
 
-export class Link implements Engine, RouteLink, ColdSender {
+export class Link implements Engine, RouteLink {
   readonly name: string;
   readonly connection: Connection;
   label: string;
@@ -112,6 +100,7 @@ export class Link implements Engine, RouteLink, ColdSender {
   private readonly options: LinkOptions;
   private readonly input = new LinkInput();
   private readonly output = new LinkOutput();
+  private readonly frames: FrameSender;
   private readonly writer: MessageWriter;
   private readonly parked: ParkQueue;
   private readonly text = new Body();
@@ -124,7 +113,6 @@ export class Link implements Engine, RouteLink, ColdSender {
     timeoutMs: 0,
   };
   private offered: ServiceOffer[] = [];
-  private readonly late: Uint8Array[] = [];
   private readonly lateReplies: { stream: number; value16: number; message: string }[] = [];
   private owed = 0;
   /** Bytes of message frames that the far side may still send. */
@@ -144,12 +132,13 @@ export class Link implements Engine, RouteLink, ColdSender {
     const { router, limits } = options;
     this.granted = limits.linkWindow;
     this.parked = new ParkQueue((call) => router.offerAgain(call));
+    this.frames = new FrameSender(this.output, () => options.runtime.markDirty(this));
     this.writer = new MessageWriter(this.output, (stream, isReply, owner, tag, offset) =>
       this.blockSent(stream, isReply, owner, tag, offset),
     );
     this.bindings = new LinkBindings({
       link: this,
-      sender: this,
+      sender: this.frames,
       router,
       schemas: options.schemas,
       schemaBytesMax: limits.schemaBytes,
@@ -167,7 +156,13 @@ export class Link implements Engine, RouteLink, ColdSender {
       streamWindow: limits.streamWindow,
       owe: (bytes) => this.owe(bytes),
       grant: (stream, isReply, bytes) =>
-        this.sendShort(FrameType.CREDIT, stream, bytes, 0, isReply ? 0 : FrameFlag.FROM_CALLEE),
+        this.frames.sendShort(
+          FrameType.CREDIT,
+          stream,
+          bytes,
+          0,
+          isReply ? 0 : FrameFlag.FROM_CALLEE,
+        ),
     });
     this.keepalive = new Timer(() => this.checkAlive());
     // Threads of one process do not get lost on the way: they end together, or report their end.
@@ -202,6 +197,7 @@ export class Link implements Engine, RouteLink, ColdSender {
         this.takeFrame(at);
         continue;
       }
+      if (this.frames.isFlooded) this.input.malformed = "frames without end, and reads no answer";
       if (this.input.malformed !== "") {
         this.close(`it sent ${this.input.malformed}`);
         break;
@@ -275,7 +271,7 @@ export class Link implements Engine, RouteLink, ColdSender {
 
   /** This daemon's services have changed: the far side is told. */
   announce(): void {
-    this.sendJson(FrameType.SERVICES, 0, { services: this.options.offers() });
+    this.frames.sendJson(FrameType.SERVICES, 0, { services: this.options.offers() });
   }
 
   // ── Party ─────────────────────────────────────────────────────────────────────────────────────────
@@ -305,7 +301,7 @@ export class Link implements Engine, RouteLink, ColdSender {
   cancel(call: Call, reason: Status): void {
     this.writer.stop(call.id | 0, false);
     this.calls.dropAssembly(call.id | 0, true);
-    this.sendShort(FrameType.CANCEL, call.id | 0, 0, reason, 0);
+    this.frames.sendShort(FrameType.CANCEL, call.id | 0, 0, reason, 0);
     this.options.router.end(call);
   }
 
@@ -353,29 +349,10 @@ export class Link implements Engine, RouteLink, ColdSender {
     // The copy goes when the call does.
   }
 
-  // ── ColdSender ────────────────────────────────────────────────────────────────────────────────────
-
-  sendJson(type: FrameType, stream: number, value: unknown): void {
-    this.sendBytes(type, stream, 0, Buffer.from(JSON.stringify(value)));
-  }
-
-  sendBytes(type: FrameType, stream: number, value: number, bytes: Uint8Array): void {
-    const length = SHORT_HEADER_BYTES + padTo8(bytes.length);
-    // JSON is padded with spaces, which it does not mind.
-    const frame = new Uint8Array(length).fill(type === FrameType.SCHEMA ? 0 : 0x20);
-    const words = new Int32Array(frame.buffer, 0, SHORT_HEADER_BYTES / 4);
-    words[F_LENGTH] = length;
-    words[F_KIND] = type;
-    words[F_STREAM] = stream;
-    words[F_VALUE] = value;
-    frame.set(bytes, SHORT_HEADER_BYTES);
-    this.sendFrame(frame);
-  }
-
   /** Asks the far side for no new calls. */
   sendGoaway(code: string, reason: string): void {
     const goaway: Goaway = { code, reason: reason.slice(0, 1000) };
-    this.sendJson(FrameType.GOAWAY, 0, goaway);
+    this.frames.sendJson(FrameType.GOAWAY, 0, goaway);
   }
 
   /** Ends the link and every call on it. */
@@ -437,7 +414,7 @@ export class Link implements Engine, RouteLink, ColdSender {
       case FrameType.CREDIT:
         return this.takeCredit(stream, value, words[w + F_KIND]!);
       case FrameType.PING:
-        this.sendShort(FrameType.PONG, stream, value, 0, 0);
+        this.frames.sendShort(FrameType.PONG, stream, value, 0, 0);
         return "";
       case FrameType.PONG:
         return "";
@@ -452,62 +429,37 @@ export class Link implements Engine, RouteLink, ColdSender {
           this.input.memory.u8.subarray(at, at + length),
         );
       default:
-        return this.takeJson(type, at, length, stream);
+        return this.takeCold(type, at, length, stream);
     }
   }
 
-  private takeJson(type: number, at: number, length: number, stream: number): string {
-    if (length > coldFrameBytesMax) return `a ${frameTypeName(type)} frame of ${length} bytes`;
-    let json: unknown;
-    try {
-      json = JSON.parse(
-        this.input.memory.node.toString("utf8", at + SHORT_HEADER_BYTES, at + length),
-      );
-    } catch {
-      return `a ${frameTypeName(type)} frame that is not JSON`;
-    }
-    switch (type) {
+  private takeCold(type: number, at: number, length: number, stream: number): string {
+    const frame = readColdFrame(type, this.input.memory, at, length);
+    if (typeof frame === "string") return frame;
+    switch (frame.type) {
       case FrameType.HELLO:
-        return this.takeHello(json);
-      case FrameType.SERVICES: {
-        const services = servicesSchema.safeParse(json);
-        if (!services.success) return `SERVICES that are malformed: ${services.error.message}`;
-        this.offered = services.data.services;
+        return this.takeHello(frame.body);
+      case FrameType.SERVICES:
+        this.offered = frame.body.services;
         this.bindings.forgetRefusals();
         this.options.router.routesChanged();
         this.options.onServices?.();
         return "";
-      }
-      case FrameType.BIND: {
-        const bind = bindSchema.safeParse(json);
-        return bind.success ? this.bindings.onBind(stream, bind.data) : "a malformed BIND";
-      }
-      case FrameType.REFUSED: {
-        const refused = refusedSchema.safeParse(json);
-        return refused.success
-          ? this.bindings.onAnswer(stream, refused.data)
-          : "a malformed REFUSED";
-      }
-      case FrameType.GOAWAY: {
-        const goaway = goawaySchema.safeParse(json);
-        if (!goaway.success) return "a malformed GOAWAY";
+      case FrameType.BIND:
+        return this.bindings.onBind(stream, frame.body);
+      case FrameType.REFUSED:
+        return this.bindings.onAnswer(stream, frame.body);
+      case FrameType.GOAWAY:
         this.draining = true;
         this.options.router.routesChanged();
         return "";
-      }
-      default:
-        return `a frame of ${frameTypeName(type)}, which this version does not know`;
     }
   }
 
-  private takeHello(json: unknown): string {
-    const hello = helloSchema.safeParse(json);
-    if (!hello.success) return `a malformed HELLO: ${hello.error.issues[0]?.message ?? ""}`;
+  private takeHello(peer: Hello): string {
     if (this.peer !== null) return "a second HELLO";
-    const peer = hello.data;
-    if (peer.magic !== LINK_MAGIC || peer.version !== LINK_VERSION) {
-      return `HELLO of version ${peer.version}; this daemon speaks version ${LINK_VERSION}: update the older one`;
-    }
+    const problem = helloProblem(peer);
+    if (problem !== "") return problem;
     this.peer = peer;
     if (!this.sibling) this.label = `${peer.name} (${this.connection.remote})`;
     this.offered = peer.services;
@@ -599,41 +551,7 @@ export class Link implements Engine, RouteLink, ColdSender {
       metadataBytes: limits.metadataBytes,
       services: offers(),
     };
-    this.sendJson(FrameType.HELLO, 0, hello);
-  }
-
-  private sendShort(
-    type: FrameType,
-    stream: number,
-    value: number,
-    value16: number,
-    flags: number,
-  ): void {
-    const frame = new Uint8Array(SHORT_HEADER_BYTES);
-    const words = new Int32Array(frame.buffer);
-    words[F_LENGTH] = SHORT_HEADER_BYTES;
-    words[F_KIND] = type | (flags << 8) | (value16 << 16);
-    words[F_STREAM] = stream;
-    words[F_VALUE] = value;
-    this.sendFrame(frame);
-  }
-
-  /** Short and cold frames keep their order among themselves, even when they have to wait. */
-  private sendFrame(frame: Uint8Array): void {
-    if (this.down) return;
-    this.options.runtime.markDirty(this);
-    if (this.late.length === 0 && this.putFrame(frame)) return;
-    this.late.push(frame);
-    if (this.late.length > lateFramesMax)
-      this.input.malformed = "too many frames without reading any";
-  }
-
-  private putFrame(frame: Uint8Array): boolean {
-    const at = this.output.reserveUrgent(frame.length);
-    if (at < 0) return false;
-    this.output.memory.u8.set(frame, at);
-    this.output.commit(frame.length);
-    return true;
+    this.frames.sendJson(FrameType.HELLO, 0, hello);
   }
 
   private send(before: number): boolean {
@@ -648,7 +566,7 @@ export class Link implements Engine, RouteLink, ColdSender {
 
   private hasMore(): boolean {
     return (
-      this.late.length > 0 ||
+      this.frames.waitingCount > 0 ||
       this.lateReplies.length > 0 ||
       this.parked.length > 0 ||
       this.writer.largeCount > 0
@@ -659,7 +577,7 @@ export class Link implements Engine, RouteLink, ColdSender {
   private sendMore(): void {
     const { runtime } = this.options;
     const before = this.output.enqueued;
-    while (this.late.length > 0 && this.putFrame(this.late[0]!)) this.late.shift();
+    this.frames.drain();
     while (this.lateReplies.length > 0) {
       const { stream, value16, message } = this.lateReplies[0]!;
       if (!this.sendStatus(stream, value16, message)) break;
@@ -680,7 +598,7 @@ export class Link implements Engine, RouteLink, ColdSender {
     const { owed } = this;
     this.owed = 0;
     this.granted += owed;
-    this.sendShort(FrameType.CREDIT, 0, owed, 0, 0);
+    this.frames.sendShort(FrameType.CREDIT, 0, owed, 0, 0);
   }
 
   private checkAlive(): void {
@@ -693,7 +611,7 @@ export class Link implements Engine, RouteLink, ColdSender {
       this.close(`no sign of life for ${(this.quietIntervals + 1) * limits.keepaliveMs} ms`);
       return;
     }
-    if (this.quietIntervals > 0) this.sendShort(FrameType.PING, 0, 0, 0, 0);
+    if (this.quietIntervals > 0) this.frames.sendShort(FrameType.PING, 0, 0, 0, 0);
     this.quietIntervals++;
     runtime.timers.set(this.keepalive, runtime.nowMs + limits.keepaliveMs);
   }

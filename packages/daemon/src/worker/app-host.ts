@@ -4,7 +4,15 @@
  * only for bugs.
  */
 import { KoalaError, messageOf, Status } from "@koala/interface";
-import { closeFd, doorbellCreate, regionBytes, regionReadAt, sendMessage } from "@koala/native";
+import {
+  closeFd,
+  doorbellCreate,
+  doorbellPair,
+  regionBytes,
+  regionReadAt,
+  regionSeals,
+  sendMessage,
+} from "@koala/native";
 import {
   type AppLimits,
   type AppRequest,
@@ -37,7 +45,7 @@ export interface HostedApp {
   readonly rings: Region;
   /** Wakes this runtime. */
   readonly doorbell: number;
-  /** Wakes the app. */
+  /** Wakes the app. A pipe: with an eventfd, the app could make this thread block when it rings. */
   readonly appDoorbell: number;
   readonly attachedMs: number;
 }
@@ -86,7 +94,6 @@ export class AppHost {
       this.options.runtime.activate(app.endpoint);
     });
     this.options.runtime.activate(app.endpoint);
-    this.welcome(app);
     const { name, pid, thread } = identity;
     this.options.log.info("attached", { app: id, name, pid, thread });
   }
@@ -214,7 +221,7 @@ export class AppHost {
     const bytes = roundUp(2 * ringBytes(limits.ringSlots), 4096);
     const rings = createRegion({ name: "koala-rings", bytes, appMayWrite: true });
     const doorbell = doorbellCreate();
-    const appDoorbell = doorbellCreate();
+    const [appListens, appDoorbell] = doorbellPair();
     const endpoint = new AppEndpoint(
       {
         id,
@@ -247,7 +254,7 @@ export class AppHost {
     );
     const sendBytes = limits.heapRegionBytes;
     endpoint.send.add(0, createRegion({ name: "koala-send", bytes: sendBytes, appMayWrite: true }));
-    return {
+    const app: HostedApp = {
       id,
       identity,
       endpoint,
@@ -257,9 +264,12 @@ export class AppHost {
       appDoorbell,
       attachedMs: Date.now(),
     };
+    this.welcome(app, appListens);
+    closeFd(appListens);
+    return app;
   }
 
-  private welcome(app: HostedApp): void {
+  private welcome(app: HostedApp, appListens: number): void {
     const { config } = this.options;
     const { limits } = config;
     const sendRegion = app.endpoint.send.get(0)!;
@@ -283,7 +293,7 @@ export class AppHost {
         sendRegion: { id: 0, bytes: sendRegion.memory.buffer.byteLength },
         receiveRegion: { id: 0, bytes: receiveRegion.memory.buffer.byteLength },
       },
-      [app.rings.fd, app.doorbell, app.appDoorbell, sendRegion.fd, receiveRegion.fd],
+      [app.rings.fd, app.doorbell, appListens, sendRegion.fd, receiveRegion.fd],
     );
   }
 
@@ -443,6 +453,9 @@ function readSchema(fds: number[], announced: number, bytesMax: number): Uint8Ar
       `a schema of ${announced} bytes is over the limit of ${bytesMax}; raise schema in [limits] of koala.toml`,
     );
   }
+  if (!isMemfd(fd)) {
+    throw new KoalaError("ERR_APP_SCHEMA", "the descriptor of a schema is no memfd");
+  }
   const bytes = new Uint8Array(announced);
   const read = regionBytes(fd) >= announced ? regionReadAt(fd, bytes, 0, announced) : -1;
   if (read !== announced) {
@@ -452,6 +465,15 @@ function readSchema(fds: number[], announced: number, bytesMax: number): Uint8Ar
     );
   }
   return bytes;
+}
+
+/** Only memfds have seals. Reading from anything else could block the runtime. */
+function isMemfd(fd: number): boolean {
+  try {
+    return regionSeals(fd) >= 0;
+  } catch {
+    return false;
+  }
 }
 
 /** Sends a control packet; false when the app does not read its channel. */

@@ -1,6 +1,7 @@
 #include "doorbell.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -8,6 +9,10 @@
 int doorbell_create(void) {
   int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   return fd >= 0 ? fd : -errno;
+}
+
+int doorbell_pair(int fds[2]) {
+  return pipe2(fds, O_NONBLOCK | O_CLOEXEC) == 0 ? 0 : -errno;
 }
 
 int doorbell_ring(int fd) {
@@ -20,8 +25,9 @@ int doorbell_ring(int fd) {
 }
 
 int doorbell_clear(int fd) {
-  uint64_t count;
-  while (read(fd, &count, sizeof count) < 0) {
+  /* An eventfd gives its counter at once, a pipe one number for each ring. */
+  uint64_t counts[64];
+  while (read(fd, counts, sizeof counts) < 0) {
     if (errno == EINTR) continue;
     return errno == EAGAIN ? 0 : -errno;
   }

@@ -13,6 +13,7 @@
   X(regionPunch, region_punch_call)                     \
   X(regionReadAt, region_read_at_call)                  \
   X(doorbellCreate, doorbell_create_call)               \
+  X(doorbellPair, doorbell_pair_call)                   \
   X(doorbellRing, doorbell_ring_call)                   \
   X(doorbellClear, doorbell_clear_call)                 \
   X(watch, watch_call)                                  \

@@ -129,15 +129,7 @@ napi_value unix_pair_call(napi_env env, napi_callback_info info) {
   if (!arguments.read_int32(0, "type", &type)) return nullptr;
   int fds[2];
   int result = unix_pair(type, fds);
-  if (result < 0) {
-    throw_errno(env, result, "socketpair");
-    return nullptr;
-  }
-  napi_value pair;
-  napi_create_array_with_length(env, 2, &pair);
-  napi_set_element(env, pair, 0, make_int32(env, fds[0]));
-  napi_set_element(env, pair, 1, make_int32(env, fds[1]));
-  return pair;
+  return pair_or_throw(env, result, fds, "socketpair");
 }
 
 napi_value socket_peer_credentials_call(napi_env env, napi_callback_info info) {

@@ -68,3 +68,15 @@ napi_value number_or_throw(napi_env env, int64_t result, const char *syscall, co
   throw_errno(env, result, syscall, detail);
   return nullptr;
 }
+
+napi_value pair_or_throw(napi_env env, int result, const int fds[2], const char *syscall) {
+  if (result < 0) {
+    throw_errno(env, result, syscall);
+    return nullptr;
+  }
+  napi_value pair;
+  napi_create_array_with_length(env, 2, &pair);
+  napi_set_element(env, pair, 0, make_int32(env, fds[0]));
+  napi_set_element(env, pair, 1, make_int32(env, fds[1]));
+  return pair;
+}

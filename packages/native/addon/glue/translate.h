@@ -35,6 +35,9 @@ void throw_error(napi_env env, const char *code, const char *message);
 
 napi_value make_number(napi_env env, double value);
 napi_value make_int32(napi_env env, int32_t value);
+
+/* [fds[0], fds[1]], or throws like throw_errno when `result` is negative. */
+napi_value pair_or_throw(napi_env env, int result, const int fds[2], const char *syscall);
 napi_value make_text(napi_env env, const char *text);
 
 /* A number for the caller, or the thrown error when it is -errno. */

@@ -44,8 +44,8 @@ export interface AppLimits {
 /** Daemon to app. */
 export type DaemonMessage =
   /**
-   * Answer to `hello`. Descriptors, in order: 0 rings region, 1 doorbell that wakes the daemon, 2 doorbell
-   * that wakes the app, 3 first region of the send heap, 4 first region of the receive heap (read-only).
+   * Answer to `hello`. Descriptors, in order: 0 rings region, 1 doorbell that wakes the daemon, 2 the listening
+   * end of the doorbell that wakes the app, 3 first region of the send heap, 4 first region of the receive heap (read-only).
    */
   | {
       op: "welcome";
