@@ -209,6 +209,22 @@ for (const hosts of [2, 1]) {
       assert.deepEqual(await call(client, shop.name, {}, "buy"), {});
     });
 
+    it("a method that only some servers have goes to those, and the others share the rest", async () => {
+      const older = await open(createShop({ methods: ["Buy"] }));
+      const newer = await open(createShop({ methods: ["Buy", "Sell"] }), {}, older.name);
+      const client = createShop({ methods: ["Buy", "Sell", "Swap"] });
+      for (let i = 0; i < 4; i++) {
+        // Two in a row: in turn, one of them would go to the older server.
+        for (const name of ["sell", "sell", "buy"]) {
+          assert.deepEqual(await call(client, older.name, {}, name), {});
+        }
+      }
+      await older.child.line(/^got Buy/);
+      assert.equal(newer.child.output().match(/^got Sell/gm)?.length, 8);
+      const error = await rejection(call(client, older.name, {}, "swap"));
+      assert.equal(error.status, Status.UNIMPLEMENTED);
+    });
+
     it("a conflict is FAILED_PRECONDITION and names file, message and field", async () => {
       const shop = await open(createShop(textual));
       const error = await rejection(call(createShop(numeric), shop.name, { item: "tea" }));

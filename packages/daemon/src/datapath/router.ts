@@ -121,14 +121,20 @@ export class Router {
     const count = binding.candidates.length;
     if (count === 0) return this.refuse(call, binding);
     binding.turn = binding.turn + 1 < count ? binding.turn + 1 : 0;
-    const candidate = binding.candidates[binding.turn]!;
-    const method = candidate.methods[call.method!.index];
+    let candidate = binding.candidates[binding.turn]!;
+    let method = candidate.methods[call.method!.index];
+    // While a service is being updated some of its servers have methods that others do not have yet.
+    for (let tried = 1; method === undefined && tried < count; tried++) {
+      binding.turn = binding.turn + 1 < count ? binding.turn + 1 : 0;
+      candidate = binding.candidates[binding.turn]!;
+      method = candidate.methods[call.method!.index];
+    }
     if (method === undefined) {
       this.fail(
         call,
         Status.UNIMPLEMENTED,
         Origin.LOCAL_DAEMON,
-        `${binding.schema.typeName}/${call.method!.name}: ${candidate.party.label} serves "${binding.target}" with a schema that has no such method`,
+        `${binding.schema.typeName}/${call.method!.name}: ${candidate.party.label} serves "${binding.target}" with a schema that has no such method${count > 1 ? ", as do the others" : ""}`,
       );
       return Outcome.DONE;
     }
