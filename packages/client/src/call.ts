@@ -1,5 +1,6 @@
 /** The way of a call into the library: what the functions of a client do. */
 import { Status } from "@koala/interface";
+import { addAbortListener } from "./abort-listeners.ts";
 import { type CallOptions, noOptions, timeoutWord } from "./call-options.ts";
 import type { ClientMethod } from "./client-method.ts";
 import { abortError, RpcError } from "./rpc-error.ts";
@@ -56,7 +57,7 @@ function waitInLine(method: ClientMethod, init: unknown, options: CallOptions): 
     const { signal } = options;
     if (signal !== undefined) {
       call.onAbort = () => giveUp(call, abortError(signal.reason));
-      signal.addEventListener("abort", call.onAbort, { once: true });
+      addAbortListener(signal, call.onAbort);
     }
     mesh.enter(call, datapath);
   });

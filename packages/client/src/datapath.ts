@@ -25,6 +25,7 @@ import {
 } from "@koala/shm";
 import type { Attachment } from "./attach.ts";
 import type { ControlChannel } from "./control-channel.ts";
+import { DeadlineWatch } from "./deadline-watch.ts";
 import type { IncomingCall } from "./incoming-call.ts";
 import type { Log } from "./log.ts";
 import { MessageWriter } from "./message-writer.ts";
@@ -71,6 +72,7 @@ export class Datapath {
   readonly receive: ReceiveHeap = new ReceiveHeap();
   readonly regions: RegionKeeper;
   readonly pending: PendingCalls;
+  readonly deadlines: DeadlineWatch = new DeadlineWatch(this);
   /** Calls that wait for room here. */
   readonly waiting: WaitingCalls = new WaitingCalls();
   /** Exports by the id that the daemon gave. */
@@ -207,10 +209,15 @@ export class Datapath {
     return this.ended || (this.awaitingRelease === 0 && this.out.isEmpty(this.limits.ringSlots));
   }
 
-  /** The daemon has gone: what it wrote before that still counts. */
-  private lose(reason: string): void {
+  /** Handles all that the daemon has written so far. */
+  catchUp(): void {
     const turns = (2 * this.limits.ringSlots) / drainSlotsMax;
     for (let turn = 0; turn <= turns && this.drain() > 0; turn++);
+  }
+
+  /** The daemon has gone: what it wrote before that still counts. */
+  private lose(reason: string): void {
+    this.catchUp();
     this.fail(reason);
   }
 
@@ -220,6 +227,7 @@ export class Datapath {
     this.control.end();
     unwatch(this.watcher);
     this.regions.close();
+    this.deadlines.stop();
     failPending(this, () => errorOf(reason));
     for (const call of this.incoming.values()) call.disconnect(reason);
     this.incoming.clear();

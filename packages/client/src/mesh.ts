@@ -10,6 +10,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { KoalaError, messageOf, Status } from "@koala/interface";
 import { closeFd } from "@koala/native";
+import { removeAbortListener } from "./abort-listeners.ts";
 import { type Attachment, attach, ConnectError } from "./attach.ts";
 import { type Client, clientOf } from "./client.ts";
 import { Datapath, type DatapathOwner } from "./datapath.ts";
@@ -172,7 +173,8 @@ export class MeshConnection implements Mesh, DatapathOwner {
     call.list.remove(call);
     this.waitingCount--;
     if (call.timer !== null) clearTimeout(call.timer);
-    if (call.onAbort !== null) call.options.signal?.removeEventListener("abort", call.onAbort);
+    const { signal } = call.options;
+    if (signal !== undefined && call.onAbort !== null) removeAbortListener(signal, call.onAbort);
   }
 
   /** For the message of a call that waited too long. */

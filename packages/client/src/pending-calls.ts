@@ -25,6 +25,8 @@ export class PendingCall {
   tag = 0;
   offset = 0;
   view = false;
+  /** As of `performance.now()`; Infinity without one, and when the caller has its outcome. */
+  deadline: number = Number.POSITIVE_INFINITY;
   signal: AbortSignal | null = null;
   onTrailer: TrailerListener | null = null;
   /** Made once an entry, not once a call. */
@@ -71,8 +73,14 @@ export class PendingCalls {
     call.resolve = null;
     call.reject = null;
     call.onTrailer = null;
+    call.deadline = Number.POSITIVE_INFINITY;
     this.size--;
     this.free.push(call);
+  }
+
+  /** True while a caller waits for a call with a deadline. */
+  hasDeadline(): boolean {
+    return this.entries.some((call) => call.deadline !== Number.POSITIVE_INFINITY);
   }
 
   /** All calls that are pending now. */

@@ -17,6 +17,7 @@ import {
   W_STATUS,
 } from "@koala/protocol";
 import type { Memory } from "@koala/shm";
+import { removeAbortListener } from "./abort-listeners.ts";
 import type { Datapath } from "./datapath.ts";
 import type { PendingCall, TrailerListener } from "./pending-calls.ts";
 import { RpcError } from "./rpc-error.ts";
@@ -82,7 +83,7 @@ export function failPending(datapath: Datapath, errorOf: () => RpcError): void {
 
 function finish(datapath: Datapath, call: PendingCall): void {
   if (call.signal !== null) {
-    call.signal.removeEventListener("abort", call.onAbort!);
+    removeAbortListener(call.signal, call.onAbort!);
     call.signal = null;
   }
   datapath.pending.drop(call);

@@ -13,6 +13,7 @@ import {
   W_TARGET,
   W_TIMEOUT,
 } from "@koala/protocol";
+import { addAbortListener, removeAbortListener } from "./abort-listeners.ts";
 import { type CallOptions, metadataBytes, timeoutWord } from "./call-options.ts";
 import type { ClientMethod } from "./client-method.ts";
 import type { Datapath } from "./datapath.ts";
@@ -60,6 +61,11 @@ export function submit(
   call.offset = writer.offset;
   call.view = options.view === true;
   call.onTrailer = options.onTrailer ?? null;
+  if (timeout !== 0) {
+    const now = performance.now();
+    call.deadline = now + timeout;
+    datapath.deadlines.start(now);
+  }
   if (writer.segmentCount !== 0) {
     datapath.send.holdSegments(writer.tag, writer.offset, writer.segments);
   }
@@ -101,21 +107,30 @@ function writeRequest(
 export function listenToSignal(datapath: Datapath, call: PendingCall, signal: AbortSignal): void {
   call.signal = signal;
   call.onAbort ??= () => abortPending(datapath, call);
-  signal.addEventListener("abort", call.onAbort);
+  addAbortListener(signal, call.onAbort);
 }
 
-/** The caller has its outcome at once; the entry stays until the daemon has answered. */
-function abortPending(datapath: Datapath, call: PendingCall): void {
+/**
+ * Takes the call from its caller, who has the outcome before the daemon has answered: the entry stays until
+ * then. What to reject with that outcome; null when the caller has one already.
+ */
+export function settleEarly(call: PendingCall): ((reason: unknown) => void) | null {
   const { reject, signal } = call;
-  if (reject === null || signal === null) return;
   call.resolve = null;
   call.reject = null;
   call.onTrailer = null;
+  call.deadline = Number.POSITIVE_INFINITY;
   call.signal = null;
-  signal.removeEventListener("abort", call.onAbort!);
+  if (signal !== null) removeAbortListener(signal, call.onAbort!);
+  return reject;
+}
+
+function abortPending(datapath: Datapath, call: PendingCall): void {
+  const { signal } = call;
+  if (call.reject === null || signal === null) return;
   const error = abortError(signal.reason);
   sendCancel(datapath, call.id, error.status);
-  reject(error);
+  settleEarly(call)?.(error);
 }
 
 function sendCancel(datapath: Datapath, callId: number, status: number): void {
