@@ -14,19 +14,12 @@ import {
   SLOT_WORDS,
   SlotFlag,
   SlotKind,
-  statusMessageBytesMax,
   W_BLOCK_OFFSET,
   W_BLOCK_TAG,
   W_CALL,
-  W_DETAILS_LENGTH,
-  W_INLINE_LENGTH,
   W_KIND,
-  W_MESSAGE_LENGTH,
-  W_METADATA_LENGTH,
   W_RELEASED_OFFSET,
   W_RELEASED_TAG,
-  W_SEGMENT_BYTES,
-  W_SEGMENT_COUNT,
   W_STATUS,
   W_TARGET,
   W_TIMEOUT,
@@ -34,6 +27,7 @@ import {
 import { type Runtime, Timer } from "@koala/runtime";
 import type { ServiceSchema } from "@koala/schema";
 import { type Memory, RingConsumer, RingProducer, ringBytes } from "@koala/shm";
+import { AppOutbox } from "./app-outbox.ts";
 import { type Binding, createBinding, type Export } from "./binding.ts";
 import { Body } from "./body.ts";
 import { type BlockOwner, type Call, Outcome, Parked, type Party } from "./call.ts";
@@ -67,15 +61,6 @@ export interface AppEndpointOptions {
   onViolation: (app: AppEndpoint) => void;
 }
 
-/** A reply without message that found no room in the ring. */
-interface LateReply {
-  callerId: number;
-  status: Status;
-  origin: Origin;
-  message: string;
-  hold: boolean;
-}
-
 export class AppEndpoint implements Engine, Party, BlockOwner {
   readonly name: string;
   readonly label: string;
@@ -96,16 +81,12 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
   private readonly router: Router;
   private readonly runtime: Runtime;
   private readonly consumer: RingConsumer;
-  private readonly producer: RingProducer;
+  private readonly out: AppOutbox;
   private readonly words: Int32Array;
   private readonly slot = new Int32Array(SLOT_WORDS);
   private readonly body = new Body();
-  private readonly text = new Body();
   private readonly calls: (Call | null)[];
   private readonly parked: ParkQueue;
-  private readonly lateReplies: LateReply[] = [];
-  private readonly lateCancels: { id: number; reason: Status }[] = [];
-  private readonly releases: number[] = [];
   private readonly shrinkTimer: Timer;
   /** Wakes calls that wait for a region which the app could not take. */
   private readonly retryTimer: Timer;
@@ -122,7 +103,6 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     const { rings, ringSlots } = options;
     this.words = rings.i32;
     this.consumer = new RingConsumer(rings, 0, ringSlots);
-    this.producer = new RingProducer(rings, ringBytes(ringSlots), ringSlots);
     this.calls = new Array<Call | null>(options.callsMax).fill(null);
     this.send = new SendRegions(this, options.metadataBytesMax);
     this.parked = new ParkQueue((call) => router.offerAgain(call));
@@ -138,13 +118,20 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
       },
       retract: options.retract,
     });
+    this.out = new AppOutbox(
+      new RingProducer(rings, ringBytes(ringSlots), ringSlots),
+      rings.i32,
+      this.receive,
+      options.appDoorbell,
+      (callerId) => this.replied(callerId),
+    );
     this.shrinkTimer = new Timer(() => this.shrink());
     this.retryTimer = new Timer(() => runtime.activate(this));
   }
 
   /** Calls whose request or reply waits for room here. */
   get parkedCount(): number {
-    return this.parked.length + this.lateReplies.length;
+    return this.parked.length + this.out.lateReplyCount;
   }
 
   bind(target: string, schema: ServiceSchema): Binding {
@@ -172,7 +159,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
       this.takeSlot(slot);
     }
     if (this.consumer.corrupt) this.violate("the send ring's tail is impossible");
-    if (this.producer.corrupt) this.violate("the receive ring's head is impossible");
+    if (this.out.corrupt) this.violate("the receive ring's head is impossible");
     if (this.consumer.release()) doorbellRing(this.options.appDoorbell);
     if (this.hasLate()) this.drain();
     return done;
@@ -180,9 +167,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
 
   flush(): void {
     if (this.closed) return;
-    this.writeReleases();
-    this.producer.publish();
-    if (this.producer.takeSleeper()) doorbellRing(this.options.appDoorbell);
+    if (!this.out.flush()) this.awaitRing();
   }
 
   sleep(): boolean {
@@ -200,22 +185,15 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
   // ── Party: this app serves the call ───────────────────────────────────────────────────────────────
 
   begin(call: Call, body: Body): Outcome {
-    const { receive, producer } = this;
-    if (this.incoming >= this.options.callsMax || producer.free() === 0) return this.park(call);
+    const { receive } = this;
+    if (this.incoming >= this.options.callsMax || this.out.isFull) return this.park(call);
     const outcome = receive.put(body, call.method!.input, call.requestTranscoder);
     if (outcome === Outcome.PARK) return this.parkForSpace(call, body);
     if (outcome !== Outcome.DONE) {
       this.invalidReason = receive.invalidReason;
       return outcome;
     }
-    const at = producer.reserve();
-    const { words } = this;
-    const flags = body.hasTrace ? SlotFlag.TRACE : 0;
-    words[at + W_KIND] = SlotKind.CALL | (flags << 8) | (call.calleeMethod << 16);
-    words[at + W_CALL] = call.id | 0;
-    words[at + W_TARGET] = call.calleeTarget;
-    words[at + W_TIMEOUT] = this.router.timeLeftMs(call);
-    this.writeBlock(at, body);
+    this.out.writeCall(call, body, this.router.timeLeftMs(call));
     call.blockTag = receive.heap.tag;
     call.blockOffset = receive.heap.offset;
     this.incoming++;
@@ -226,18 +204,15 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
 
   cancel(call: Call, reason: Status): void {
     // The call stays until the handler's reply comes, which nobody will read.
-    if (!this.writeCancel(call.id, reason)) {
-      this.lateCancels.push({ id: call.id, reason });
-      this.awaitRing();
-    }
+    if (!this.out.cancel(call.id, reason)) this.awaitRing();
     this.runtime.markDirty(this);
   }
 
   // ── Party: this app made the call ─────────────────────────────────────────────────────────────────
 
   finish(call: Call, status: Status, origin: Origin, body: Body): Outcome {
-    const { receive, producer } = this;
-    if (producer.free() === 0) return this.park(call);
+    const { receive } = this;
+    if (this.out.isFull) return this.park(call);
     const outcome = receive.put(body, call.replyCodec!, call.replyTranscoder);
     if (outcome === Outcome.PARK) {
       if (receive.couldHold(body.bodyBytes())) return this.park(call);
@@ -253,18 +228,13 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
       this.invalidReason = receive.invalidReason;
       return outcome;
     }
-    const at = this.openReply(call.callerId, status, origin, call.holdsRequest, body.hasTrace);
-    this.words[at + W_MESSAGE_LENGTH] = body.messageLength;
-    this.words[at + W_DETAILS_LENGTH] = body.detailsLength;
-    this.writeBlock(at, body);
+    this.out.writeReply(call.callerId, status, origin, call.holdsRequest, body);
     return Outcome.DONE;
   }
 
   finishWith(call: Call, status: Status, origin: Origin, message: string): void {
-    const { callerId, holdsRequest: hold } = call;
-    if (this.writeBareReply(callerId, status, origin, message, hold)) return;
-    this.lateReplies.push({ callerId, status, origin, message, hold });
-    this.awaitRing();
+    const { callerId, holdsRequest } = call;
+    if (!this.out.replyWith(callerId, status, origin, message, holdsRequest)) this.awaitRing();
   }
 
   retry(call: Call): boolean {
@@ -295,7 +265,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
   }
 
   releaseBlock(tag: number, offset: number): void {
-    this.releases.push(tag, offset);
+    this.out.release(tag, offset);
     this.runtime.markDirty(this);
   }
 
@@ -365,7 +335,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     }
     const call = this.router.calls.openCall();
     if (call === undefined) {
-      this.writeBareReply(
+      this.out.replyWith(
         callerId,
         Status.RESOURCE_EXHAUSTED,
         Origin.LOCAL_DAEMON,
@@ -479,7 +449,9 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     const callerId = slot[W_CALL]!;
     const call = this.calls[callerId & CALL_INDEX_MASK];
     // The reply may have crossed the cancellation.
-    if (call === undefined || call === null || call.callerId !== callerId) return;
+    if (call === undefined || call === null) return;
+    // What is here may be a call that has ended, with its reply late, and is another one by now.
+    if (!call.open || call.caller !== this || call.callerId !== callerId) return;
     const reason = statusFrom(slot[W_STATUS]! & 0xff);
     this.router.abort(call, reason, Origin.APP, `the caller gave up (${statusName(reason)})`);
   }
@@ -515,20 +487,22 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     if (this.receive.shrink()) this.armShrink();
   }
 
+  /** The reply to this app's call has been written: its id may be used again. */
+  private replied(callerId: number): void {
+    this.calls[callerId & CALL_INDEX_MASK] = null;
+    this.outgoing--;
+    this.runtime.markDirty(this);
+  }
+
   private hasLate(): boolean {
-    return (
-      this.parked.length > 0 ||
-      this.lateReplies.length > 0 ||
-      this.lateCancels.length > 0 ||
-      this.releases.length > 0
-    );
+    return this.parked.length > 0 || this.out.hasLate;
   }
 
   /** The ring is full: the app is asked to wake this engine once it has read some of it. */
   private awaitRing(): void {
     // Nobody would ever ring for this app again, and what waits here occupies the memory of others.
-    if (this.producer.corrupt) this.violate("the receive ring's head is impossible");
-    if (this.producer.free() === 0 && !this.producer.waitForSpace()) this.runtime.activate(this);
+    if (this.out.corrupt) this.violate("the receive ring's head is impossible");
+    if (this.out.isFull && !this.out.waitForSpace()) this.runtime.activate(this);
   }
 
   private park(call: Call): Outcome {
@@ -546,97 +520,9 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
 
   /** Room may have come: everything that waits for it tries again, in order. */
   private drain(): void {
-    while (this.lateReplies.length > 0) {
-      const { callerId, status, origin, message, hold } = this.lateReplies[0]!;
-      if (!this.writeBareReply(callerId, status, origin, message, hold)) break;
-      this.lateReplies.shift();
-    }
-    while (this.lateCancels.length > 0) {
-      const { id, reason } = this.lateCancels[0]!;
-      if (!this.writeCancel(id, reason)) break;
-      this.lateCancels.shift();
-    }
+    this.out.retry();
     this.parked.drain();
-    if (this.releases.length > 0) this.runtime.markDirty(this);
+    if (this.out.hasReleases) this.runtime.markDirty(this);
     if (this.hasLate()) this.awaitRing();
-  }
-
-  private openReply(
-    callerId: number,
-    status: Status,
-    origin: Origin,
-    hold: boolean,
-    trace: boolean,
-  ): number {
-    const at = this.producer.reserve();
-    const { words } = this;
-    const flags = (hold ? SlotFlag.HOLD : 0) | (trace ? SlotFlag.TRACE : 0);
-    words[at + W_KIND] = SlotKind.REPLY | (flags << 8);
-    words[at + W_CALL] = callerId;
-    words[at + W_STATUS] = status | (origin << 8);
-    this.calls[callerId & CALL_INDEX_MASK] = null;
-    this.outgoing--;
-    this.runtime.markDirty(this);
-    return at;
-  }
-
-  /** Names the block that `receive` has just filled. */
-  private writeBlock(at: number, body: Body): void {
-    const { words, receive } = this;
-    words[at + W_BLOCK_TAG] = receive.heap.tag;
-    words[at + W_BLOCK_OFFSET] = receive.heap.offset;
-    words[at + W_INLINE_LENGTH] = receive.inlineLength;
-    words[at + W_SEGMENT_COUNT] = body.segmentCount;
-    words[at + W_SEGMENT_BYTES] = body.segmentBytes;
-    words[at + W_METADATA_LENGTH] = body.metadataLength;
-  }
-
-  private writeBareReply(
-    callerId: number,
-    status: Status,
-    origin: Origin,
-    message: string,
-    hold: boolean,
-  ): boolean {
-    if (this.producer.free() === 0) return false;
-    this.text.setText(message.slice(0, statusMessageBytesMax));
-    const placed = this.receive.putText(this.text);
-    const at = this.openReply(callerId, status, origin, hold, false);
-    const { words } = this;
-    if (!placed) {
-      words[at + W_KIND] = words[at + W_KIND]! | (SlotFlag.NO_BLOCK << 8);
-      this.text.clear();
-    }
-    words[at + W_MESSAGE_LENGTH] = this.text.messageLength;
-    words[at + W_DETAILS_LENGTH] = 0;
-    this.writeBlock(at, this.text);
-    return true;
-  }
-
-  private writeCancel(callId: number, reason: Status): boolean {
-    const at = this.producer.reserve();
-    if (at < 0) return false;
-    this.words[at + W_KIND] = SlotKind.CANCEL;
-    this.words[at + W_CALL] = callId | 0;
-    this.words[at + W_STATUS] = reason;
-    return true;
-  }
-
-  private writeReleases(): void {
-    const { releases, words } = this;
-    let taken = 0;
-    while (taken < releases.length) {
-      const at = this.producer.reserve();
-      if (at < 0) break;
-      const count = Math.min(RELEASES_PER_SLOT, (releases.length - taken) / 2);
-      words[at + W_KIND] = SlotKind.RELEASE | (count << 16);
-      for (let i = 0; i < 2 * count; i++) words[at + 1 + i] = releases[taken + i]!;
-      taken += 2 * count;
-    }
-    if (taken === releases.length) releases.length = 0;
-    else {
-      releases.splice(0, taken);
-      this.awaitRing();
-    }
   }
 }
