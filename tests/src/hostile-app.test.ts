@@ -77,6 +77,31 @@ async function caller(t: Parameters<typeof openHostileApp>[0]) {
   return { app, call, inline };
 }
 
+test("ends of apps are in the status, with the reason", async (t) => {
+  const hostile = await openHostileApp(t, daemon).hello();
+  hostile.packet({ op: "sudo" });
+  await assertEnded(hostile, "ERR_APP_PROTOCOL", /malformed control packet/);
+  const violator = await openHostileApp(t, daemon).hello();
+  violator.slot({ [W_KIND]: 99 });
+  violator.ring();
+  await assertEnded(violator, "ERR_APP_PROTOCOL", /99/);
+  const mesh = await attachHere(t, daemon, "orderly");
+  await mesh.close();
+  await until("the end of the orderly app in the status", async () => {
+    const { runtimes } = await daemon.status();
+    return runtimes.some(({ closures }) => closures.some(({ who }) => who.startsWith("orderly[")));
+  });
+  const { runtimes } = await daemon.status();
+  const closures = runtimes.flatMap((runtime) => runtime.closures);
+  const [first, second, last] = closures.slice(-3);
+  assert.deepEqual([first!.kind, first!.code], ["app", "ERR_APP_PROTOCOL"]);
+  assert.match(first!.reason, /malformed control packet/);
+  assert.equal(second!.code, "ERR_APP_PROTOCOL");
+  assert.match(second!.reason, /99/);
+  assert.deepEqual([last!.code, last!.reason], ["", "its process ended or closed"]);
+  assert.ok(Math.abs(Date.parse(last!.at) - Date.now()) < 60_000);
+});
+
 describe("control packets", () => {
   const hello = { op: "hello", version: 1, name: "h", library: "h", thread: 0 };
   const cases: [string, unknown, RegExp][] = [

@@ -62,6 +62,18 @@ const inline = codec.write(parcel, memory, 0, 4096, { add: () => -1 });
 const body = memory.u8.slice(0, inline);
 const { REQUEST, RESPONSE, CHUNK, CREDIT, CANCEL, BIND, SCHEMA, SERVICES } = FrameType;
 
+test("ends of links are in the status, with the reason", async (t) => {
+  const link = await (await openHostileLink(t, cluster.b)).hello();
+  link.send(shortFrame(CREDIT, 0, -5));
+  await assertEnded(link, /credit of -5/);
+  const { runtimes } = await cluster.b.status();
+  const closures = runtimes.flatMap((runtime) => runtime.closures);
+  const entry = closures.find(({ kind, reason }) => kind === "link" && /credit of -5/.test(reason));
+  assert.ok(entry !== undefined, JSON.stringify(closures));
+  assert.match(entry.who, / at 127\.0\.0\.1:\d+$/);
+  assert.equal(entry.code, "");
+});
+
 describe("before HELLO", () => {
   const cases: Record<string, [bytes: Uint8Array, reason: RegExp]> = {
     "an HTTP request": [Buffer.from("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), /frame of \d+ bytes/],

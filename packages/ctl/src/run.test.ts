@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import type { AppStatus, DaemonStatus } from "@koala/protocol";
+import type { AppStatus, ClosureStatus, DaemonStatus } from "@koala/protocol";
 import { createPrefix, ctl, startFake } from "./fake-daemon-helper.test.ts";
 
 const app: AppStatus = {
@@ -24,6 +24,13 @@ const app: AppStatus = {
   exports: ["geo", "geo"],
   attachedMs: 0,
 };
+
+/** The end of an app in second `second`; of every other one for a fault. */
+function closureAt(second: number): ClosureStatus {
+  const at = `2026-01-01T00:00:${String(second).padStart(2, "0")}.000Z`;
+  const code = second % 2 === 0 ? "ERR_APP_PROTOCOL" : "";
+  return { at, kind: "app", who: `shop[${second}]`, code, reason: `reason\n${second}` };
+}
 
 const status: DaemonStatus = {
   name: "host-a",
@@ -61,6 +68,7 @@ const status: DaemonStatus = {
       links: [],
       bindings: [],
       services: [],
+      closures: Array.from({ length: 12 }, (_, i) => closureAt(i)).reverse(),
     },
   ],
 };
@@ -75,6 +83,8 @@ const lists: Record<string, { body: object; text: RegExp[] }> = {
       /up +1m 5s/,
       /listen +no port/,
       /links +1 of 2 up/,
+      /^CLOSED .*\n2026-01-01T00:00:02\.000Z +app +shop\[2\] +ERR_APP_PROTOCOL +reason�2$/m,
+      /:11\.000Z +app +shop\[11\] +- +reason�11\n$/,
     ],
   },
   apps: {

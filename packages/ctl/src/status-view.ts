@@ -1,5 +1,5 @@
 /** `koalactl status` for people. */
-import type { DaemonStatus, RuntimeStatus } from "@koala/protocol";
+import type { ClosureStatus, DaemonStatus, RuntimeStatus } from "@koala/protocol";
 import { formatBytes, formatDuration } from "./quantity.ts";
 import { type Column, formatTable, type Paint, printable } from "./table.ts";
 
@@ -15,6 +15,25 @@ const columns: readonly Column<RuntimeStatus>[] = [
   { title: "SPINS", cell: (row) => row.spins },
   { title: "OF USE", cell: (row) => row.spinHits },
 ];
+
+const closureColumns: readonly Column<ClosureStatus>[] = [
+  { title: "CLOSED", cell: (row) => row.at },
+  { title: "KIND", cell: (row) => row.kind },
+  { title: "WHO", cell: (row) => row.who },
+  { title: "CODE", cell: (row) => row.code || "-", tone: (row) => (row.code ? "bad" : "plain") },
+  { title: "REASON", cell: (row) => row.reason },
+];
+/** JSON has more of them. */
+const closuresShown = 10;
+
+/** The last ends of apps and links, with a line of titles; nothing when there were none. */
+function closureLines({ runtimes }: DaemonStatus, paint: Paint): string[] {
+  const closures = runtimes.flatMap((runtime) => runtime.closures);
+  if (closures.length === 0) return [];
+  // ISO 8601 sorts as text does.
+  closures.sort((a, b) => (a.at < b.at ? -1 : Number(a.at > b.at)));
+  return ["", ...formatTable(closureColumns, closures.slice(-closuresShown), paint)];
+}
 
 /** The lines to print. */
 export function formatStatus(status: DaemonStatus, paint: Paint): string[] {
@@ -43,5 +62,6 @@ export function formatStatus(status: DaemonStatus, paint: Paint): string[] {
     ...facts.map(([name, text]) => `  ${paint("faint", name.padEnd(8))}  ${printable(text)}`),
     "",
     ...formatTable(columns, status.runtimes, paint),
+    ...closureLines(status, paint),
   ];
 }

@@ -11,6 +11,7 @@ export {
   type AppStatus,
   adminPaths,
   type BindingStatus,
+  type ClosureStatus,
   type DaemonCounters,
   type DaemonStatus,
   type LinkStatus,

@@ -72,6 +72,7 @@ function runtime(index: number): RuntimeStatus {
     links: [link(index, index === 0 ? "up" : "down", "host-b")],
     bindings: [],
     services: [localService("geo")],
+    closures: [],
   };
 }
 

@@ -131,7 +131,7 @@ export class AppServer {
       }
       if (bytes <= 0) {
         const reason = bytes === 0 ? "its process ended or closed" : errnoName(bytes);
-        channel.runtime?.command({ op: "detach", app: channel.id, reason });
+        channel.runtime?.command({ op: "detach", app: channel.id, code: "", reason });
         this.drop(channel);
         return;
       }
@@ -191,7 +191,7 @@ export class AppServer {
     });
     const packet: DaemonMessage = { op: "closed", code, message, reconnect: false };
     sendMessage(channel.fd, Buffer.from(JSON.stringify(packet)), null);
-    channel.runtime?.command({ op: "detach", app: channel.id, reason: message });
+    channel.runtime?.command({ op: "detach", app: channel.id, code, reason: message });
     this.drop(channel);
   }
 

@@ -19,6 +19,7 @@ import type { ServiceOffer } from "@koala/protocol";
 import { type Runtime, Timer } from "@koala/runtime";
 import type { LinkSituation } from "../datapath/router.ts";
 import type { AreaLog } from "../log/index.ts";
+import type { Closures } from "../worker/closures.ts";
 import type { PeerAddress } from "../worker/commands.ts";
 import type { EpollWaiter } from "../worker/epoll-waiter.ts";
 import type { LinkStatus } from "../worker/status.ts";
@@ -30,6 +31,7 @@ export interface PeersOptions {
   waiter: EpollWaiter;
   transport: Transport;
   log: AreaLog;
+  closures: Closures;
   connectTimeoutMs: number;
   reconnectMinMs: number;
   reconnectMaxMs: number;
@@ -259,10 +261,12 @@ export class Peers implements LinkSituation {
   }
 
   private onDown(entry: Entry, connection: Connection, reason: string): void {
-    const { waiter, log } = this.options;
+    const { waiter, log, closures } = this.options;
     waiter.remove(connection.fd);
     connection.close();
-    log.info("link down", { peer: entry.link?.peer?.name ?? "", address: entry.address, reason });
+    const peer = entry.link?.peer?.name ?? "";
+    log.info("link down", { peer, address: entry.address, reason });
+    closures.note("link", peer === "" ? entry.address : `${peer} at ${entry.address}`, "", reason);
     entry.link = null;
     if (isPeer(entry)) {
       entry.since = Date.now();

@@ -30,6 +30,7 @@ import type { SchemaStore } from "../datapath/schema-store.ts";
 import type { Translator } from "../datapath/translator.ts";
 import type { AreaLog } from "../log/index.ts";
 import { version } from "../version.ts";
+import type { Closures } from "./closures.ts";
 import type { AppIdentity, Notice } from "./commands.ts";
 import type { EpollWaiter } from "./epoll-waiter.ts";
 import type { AppStatus, BindingStatus, ServiceStatus } from "./status.ts";
@@ -59,6 +60,7 @@ export interface AppHostOptions {
   waiter: EpollWaiter;
   log: AreaLog;
   notify: (notice: Notice) => void;
+  closures: Closures;
 }
 
 export class AppHost {
@@ -108,8 +110,8 @@ export class AppHost {
     }
   }
 
-  /** The app is gone or has to go: its calls end, its memory comes back. */
-  detach(id: number, reason: string): void {
+  /** The app is gone, or has to go for `code`: its calls end, its memory comes back. */
+  detach(id: number, code: string, reason: string): void {
     const app = this.apps.get(id);
     if (app === undefined) return;
     this.apps.delete(id);
@@ -124,6 +126,7 @@ export class AppHost {
     }
     closeRegion(app.rings.memory);
     for (const fd of [app.rings.fd, app.doorbell, app.appDoorbell, app.controlFd]) closeFd(fd);
+    this.options.closures.note("app", endpoint.label, code, reason);
     this.options.log.info("detached", { app: id, name: app.identity.name, reason });
   }
 
@@ -140,7 +143,7 @@ export class AppHost {
   close(app: HostedApp, code: string, reason: string, reconnect: boolean): void {
     this.options.log.warn("closed", { app: app.id, name: app.identity.name, code, reason });
     send(app.controlFd, { op: "closed", code, message: reason, reconnect }, null);
-    this.detach(app.id, reason);
+    this.detach(app.id, code, reason);
     this.options.notify({ op: "closed", app: app.id, code, reason });
   }
 

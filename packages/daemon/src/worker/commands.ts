@@ -38,7 +38,7 @@ export interface AppIdentity {
 export type Command =
   | { op: "attach"; app: number; controlFd: number; identity: AppIdentity }
   | { op: "request"; app: number; request: AppRequest; fds: number[] }
-  | { op: "detach"; app: number; reason: string }
+  | { op: "detach"; app: number; code: string; reason: string }
   | { op: "link"; fd: number }
   | { op: "status"; seq: number }
   /** No new calls from anywhere; answered by `drained` once none is open. */

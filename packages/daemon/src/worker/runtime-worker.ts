@@ -20,6 +20,7 @@ import { Peers } from "../link/peers.ts";
 import { Siblings } from "../link/siblings.ts";
 import { createForwardingLog } from "../log/index.ts";
 import { AppHost } from "./app-host.ts";
+import { Closures } from "./closures.ts";
 import { CommandEngine } from "./command-engine.ts";
 import type { Command, Notice, WorkerData } from "./commands.ts";
 import { EpollWaiter } from "./epoll-waiter.ts";
@@ -43,6 +44,7 @@ const runtime = new Runtime({
 const schemas = new SchemaStore();
 const translator = new Translator();
 const router = new Router(runtime, schemas);
+const closures = new Closures();
 const host = new AppHost({
   config,
   runtime,
@@ -52,6 +54,7 @@ const host = new AppHost({
   waiter,
   log: log.area("app"),
   notify,
+  closures,
 });
 const link: SharedLinkOptions = {
   runtime,
@@ -75,6 +78,7 @@ const peers = new Peers({
   waiter,
   transport: createTcpTransport(),
   log: log.area("link"),
+  closures,
   connectTimeoutMs: config.link.connectTimeoutMs,
   reconnectMinMs: config.link.reconnectMinMs,
   reconnectMaxMs: config.link.reconnectMaxMs,
@@ -124,7 +128,7 @@ try {
   });
   throw error;
 }
-for (const id of [...host.apps.keys()]) host.detach(id, "the daemon stops");
+for (const id of [...host.apps.keys()]) host.detach(id, "", "the daemon stops");
 waiter.close();
 notify({ op: "stopped" });
 port.close();
@@ -142,7 +146,7 @@ function obey(command: Command): void {
       host.request(command.app, command.request, command.fds);
       return;
     case "detach":
-      host.detach(command.app, command.reason);
+      host.detach(command.app, command.code, command.reason);
       return;
     case "link":
       if (draining) closeFd(command.fd);
@@ -195,6 +199,7 @@ function status(): RuntimeStatus {
     links: peers.status(),
     bindings: host.bindingStatus(index),
     services: host.serviceStatus(),
+    closures: closures.status(),
   };
 }
 

@@ -4,7 +4,7 @@ import type {
   ServiceStatus as ServiceAnswer,
 } from "@koala/protocol";
 
-export type { AppStatus, BindingStatus, LinkStatus } from "@koala/protocol";
+export type { AppStatus, BindingStatus, ClosureStatus, LinkStatus } from "@koala/protocol";
 
 export interface ServiceStatus extends ServiceAnswer {
   /** base64 FileDescriptorSet, for services of this host. */

@@ -80,6 +80,18 @@ export interface ServiceStatus {
   methods: string[];
 }
 
+/** The end of an app's datapath, or of a link. */
+export interface ClosureStatus {
+  /** ISO 8601. */
+  at: string;
+  kind: "app" | "link";
+  /** The app as in messages, `name[pid]`; of a link its address, with the peer's name once that is known. */
+  who: string;
+  /** `ERR_…` when the daemon has ended it for breaking a rule; "" for an orderly end, and for links. */
+  code: string;
+  reason: string;
+}
+
 /** One runtime thread and all that it hosts. */
 export interface RuntimeStatus {
   index: number;
@@ -93,6 +105,8 @@ export interface RuntimeStatus {
   links: LinkStatus[];
   bindings: BindingStatus[];
   services: ServiceStatus[];
+  /** The last 32 ends of apps and links, oldest first. */
+  closures: ClosureStatus[];
 }
 
 /** Sums over all runtimes, of the apps and links that are there now. */
