@@ -23,11 +23,15 @@ export interface SpinOptions {
 }
 
 /** Pauses between two looks at the number of runnable threads, which costs some microseconds. */
-const sampleRounds = 64;
+const sampleRounds = 16;
+/** Weight of the newest look. One look sees who runs at that moment by chance; what counts is the rule. */
+const lookWeight = 1 / 4;
+/** The machine is crowded when so many threads more than cores are runnable on average. */
+const crowdMargin = 0.5;
 /** Weight of the newest pause in the share of short ones (exponential smoothing). */
 const newestWeight = 1 / 8;
 /** Spin when at least this share of the pauses was short. */
-const shareMin = 0.75;
+const shareMin = 0.5;
 
 /** How pauses ended that began after work had been handed to one place. */
 export class SpinHistory {
@@ -38,10 +42,11 @@ export class SpinHistory {
 export class Spinner {
   private readonly options: SpinOptions;
   private rounds = 0;
-  private crowded = true;
+  private runnable: number;
 
   constructor(options: SpinOptions) {
     this.options = options;
+    this.runnable = options.cores;
   }
 
   /** How long to look for work in the pause that begins now, microseconds. */
@@ -49,9 +54,10 @@ export class Spinner {
     const { maxMicros, fixed } = this.options;
     if (maxMicros === 0 || fixed) return maxMicros;
     if (this.rounds++ % sampleRounds === 0) {
-      this.crowded = this.options.runnableThreads() > this.options.cores;
+      this.runnable += (this.options.runnableThreads() - this.runnable) * lookWeight;
     }
-    return this.crowded || history.shortShare < shareMin ? 0 : maxMicros;
+    const isCrowded = this.runnable > this.options.cores + crowdMargin;
+    return isCrowded || history.shortShare < shareMin ? 0 : maxMicros;
   }
 
   /** A pause has ended, by work or by a timer. */
