@@ -199,6 +199,8 @@ export interface Binding {
   processCpuMicros(): number;
   /** Cold. Ties the calling thread to processors. */
   setAffinity(cpus: readonly number[]): void;
+  /** Hot. Lets other threads that are runnable on this processor go first; 0. */
+  threadYield(): number;
   /** Cold (reads a file of /proc). Threads of the machine that run or could run now, this one included. */
   runnableThreads(): number;
   /** Cold. `errnoName(-104)` and `errnoName(104)` are "ECONNRESET". */

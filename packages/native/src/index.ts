@@ -62,5 +62,6 @@ export const monotonicMicros: Binding["monotonicMicros"] = native.monotonicMicro
 export const threadCpuMicros: Binding["threadCpuMicros"] = native.threadCpuMicros;
 export const processCpuMicros: Binding["processCpuMicros"] = native.processCpuMicros;
 export const setAffinity: Binding["setAffinity"] = native.setAffinity;
+export const threadYield: Binding["threadYield"] = native.threadYield;
 export const runnableThreads: Binding["runnableThreads"] = native.runnableThreads;
 export const errnoName: Binding["errnoName"] = native.errnoName;

@@ -69,6 +69,7 @@ class Stage {
         runnableThreads: () => 1,
       }),
       nowMicros: () => this.micros,
+      yieldThread: () => {},
       budget,
     });
   }

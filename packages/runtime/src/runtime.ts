@@ -20,6 +20,8 @@ export interface RuntimeOptions {
   spinner: Spinner;
   /** Monotonic clock, microseconds. */
   nowMicros: () => number;
+  /** Lets other threads of this core go first; called between two looks while the runtime spins. */
+  yieldThread: () => void;
   /** Units of work an engine does before the next one has its turn. */
   budget: number;
 }
@@ -132,7 +134,7 @@ export class Runtime {
 
   /** Looks for work for a while instead of sleeping; true if there is some. */
   private spin(): boolean {
-    const { spinner, waiter, nowMicros } = this.options;
+    const { spinner, waiter, nowMicros, yieldThread } = this.options;
     const begin = nowMicros();
     const history = this.historyOf(this.lastFlushed);
     this.pauseBegan = begin;
@@ -146,7 +148,10 @@ export class Runtime {
     this.woken = false;
     do {
       for (const engine of this.idle) if (engine.hasWork()) found = true;
-      if (!found) waiter.wait(0);
+      if (!found) {
+        waiter.wait(0);
+        yieldThread();
+      }
       // What the waiter has told is not told again: engines must be polled, and flushed, before a sleep.
       if (this.woken || this.dirty.length > 0) found = true;
     } while (!found && nowMicros() < until);

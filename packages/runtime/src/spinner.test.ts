@@ -63,8 +63,8 @@ test("what follows one engine says nothing about another", () => {
   assert.equal(spinner.budgetMicros(far), 0);
 });
 
-test("it does not spin while more threads are runnable than there are cores", () => {
-  let runnable = 4;
+test("it does not spin while far more threads are runnable than there are cores", () => {
+  let runnable = 6;
   let looks = 0;
   const spinner = create({
     runnableThreads: () => {
@@ -76,12 +76,12 @@ test("it does not spin while more threads are runnable than there are cores", ()
   const spins = (count: number): number =>
     Array.from({ length: count }, () => spinner.budgetMicros(history)).filter((m) => m > 0).length;
   pauses(spinner, history, 50, 10);
-  spins(32);
+  spins(96);
   assert.equal(spins(64), 0);
   runnable = 2;
   spins(64);
   assert.equal(spins(64), 64);
-  assert.equal(looks, 14, "one look in 16 pauses");
+  assert.equal(looks, 18, "one look in 16 pauses");
 });
 
 test("one look that finds a crowd by chance does not end the spinning", () => {
@@ -90,6 +90,6 @@ test("one look that finds a crowd by chance does not end the spinning", () => {
   const history = new SpinHistory();
   pauses(spinner, history, 50, 10);
   for (let i = 0; i < 64; i++) spinner.budgetMicros(history);
-  runnable = 3;
+  runnable = 9;
   assert.equal(spinner.budgetMicros(history), 50);
 });

@@ -1,16 +1,16 @@
 /**
  * Decides how long a runtime looks for work before it sleeps.
  *
- * Spinning pays when work comes within a few microseconds and the core has nothing else to do: it saves
- * the two context switches of a sleep, and the other side its doorbell. It costs dearly when somebody
- * else needs the core: four processes that spin on two cores are 2 to 6 times slower than the same four
- * asleep.
+ * Spinning pays when work comes within some microseconds: it saves the two context switches of a sleep,
+ * the other side its doorbell, and a virtual machine the long way out of a halted core. It costs dearly
+ * when somebody else needs the core: four processes that spin on two cores are 2 to 6 times slower than
+ * the same four asleep, unless whoever spins yields the core between two looks.
  *
- * So a runtime spins only where experience says that it pays. What comes next depends on what was done
- * last: an app that was handed a request answers within its handler's time, another host takes a round
- * trip. For each place that work was handed to there is a `SpinHistory`, which learns from every pause,
- * slept or spun, whether it was short enough; nothing has to be tried out. And nobody spins while more
- * threads are runnable than there are cores.
+ * So a runtime spins only where experience says that it pays, and yields. What comes next depends on what
+ * was done last: an app that was handed a request answers within its handler's time, another host takes
+ * a round trip. For each place that work was handed to there is a `SpinHistory`, which learns from every
+ * pause, slept or spun, whether it was short enough; nothing has to be tried out. And nobody spins on a
+ * machine with many more runnable threads than cores.
  */
 export interface SpinOptions {
   /** Longest spin, microseconds; 0 switches spinning off. */
@@ -26,8 +26,12 @@ export interface SpinOptions {
 const sampleRounds = 16;
 /** Weight of the newest look. One look sees who runs at that moment by chance; what counts is the rule. */
 const lookWeight = 1 / 4;
-/** The machine is crowded when so many threads more than cores are runnable on average. */
-const crowdMargin = 0.5;
+/**
+ * The machine is crowded when more threads a core are runnable on average. A runtime that spins gives
+ * way to every other thread of its core between two looks, so a full machine does not mind it; a
+ * crowded one has better things to do.
+ */
+const crowdedThreadsPerCore = 2.25;
 /** Weight of the newest pause in the share of short ones (exponential smoothing). */
 const newestWeight = 1 / 8;
 /** Spin when at least this share of the pauses was short. */
@@ -56,7 +60,7 @@ export class Spinner {
     if (this.rounds++ % sampleRounds === 0) {
       this.runnable += (this.options.runnableThreads() - this.runnable) * lookWeight;
     }
-    const isCrowded = this.runnable > this.options.cores + crowdMargin;
+    const isCrowded = this.runnable > this.options.cores * crowdedThreadsPerCore;
     return isCrowded || history.shortShare < shareMin ? 0 : maxMicros;
   }
 

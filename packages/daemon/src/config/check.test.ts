@@ -62,7 +62,7 @@ describe("checkConfig", () => {
         keepaliveMs: 10_000,
         frameBytes: 256 * 1024,
       },
-      runtime: { spin: "adaptive", spinMicros: 0, spinMaxMicros: 200, budget: 64 },
+      runtime: { spin: "adaptive", spinMicros: 0, spinMaxMicros: 500, budget: 64 },
       log: { level: "info", file: "" },
     } satisfies Config);
   });

@@ -90,7 +90,7 @@ const linkKeys = {
 
 const runtimeKeys = {
   spin: spinField({ minMicros: 0, maxMicros: 10_000, unit: "us" }),
-  spin_max: durationField({ minMicros: 1, maxMicros: 10_000, unit: "us", default: "200us" }),
+  spin_max: durationField({ minMicros: 1, maxMicros: 10_000, unit: "us", default: "500us" }),
   budget: countField({ min: 1, max: 4096, default: 64 }),
 };
 

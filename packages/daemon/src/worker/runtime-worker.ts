@@ -6,7 +6,13 @@
 import { availableParallelism } from "node:os";
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { messageOf } from "@koala/interface";
-import { closeFd, monotonicMicros, runnableThreads, threadCpuMicros } from "@koala/native";
+import {
+  closeFd,
+  monotonicMicros,
+  runnableThreads,
+  threadCpuMicros,
+  threadYield,
+} from "@koala/native";
 import { frameBytesMax, headBytesMax } from "@koala/protocol";
 import { Runtime, Spinner, Timer } from "@koala/runtime";
 import { createTcpTransport } from "@koala/transport-tcp";
@@ -39,6 +45,7 @@ const runtime = new Runtime({
   waiter,
   spinner: new Spinner(spinOptions(config)),
   nowMicros: monotonicMicros,
+  yieldThread: threadYield,
   budget: config.runtime.budget,
 });
 const schemas = new SchemaStore();

@@ -46,6 +46,8 @@ int system_set_affinity(const int *cpus, int count) {
   return sched_setaffinity(0, sizeof set, &set) == 0 ? 0 : -errno;
 }
 
+void system_yield(void) { sched_yield(); }
+
 int system_runnable_threads(void) {
   int fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
   if (fd < 0) return -errno;

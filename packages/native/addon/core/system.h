@@ -21,6 +21,9 @@ int system_set_affinity(const int *cpus, int count);
 /* Threads of the whole machine that run or could run now, the caller included. */
 int system_runnable_threads(void);
 
+/* Lets other threads that are runnable on this processor go first. */
+void system_yield(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -54,6 +54,7 @@
   X(threadCpuMicros, thread_cpu_micros_call)            \
   X(processCpuMicros, process_cpu_micros_call)          \
   X(setAffinity, set_affinity_call)                     \
+  X(threadYield, thread_yield_call)                     \
   X(runnableThreads, runnable_threads_call)             \
   X(errnoName, errno_name_call)
 

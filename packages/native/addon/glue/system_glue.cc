@@ -40,6 +40,11 @@ napi_value set_affinity_call(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value thread_yield_call(napi_env env, napi_callback_info) {
+  system_yield();
+  return make_int32(env, 0);
+}
+
 napi_value runnable_threads_call(napi_env env, napi_callback_info) {
   return number_or_throw(env, system_runnable_threads(), "open", "/proc/loadavg");
 }
