@@ -11,8 +11,18 @@
  * that are answered by 128 new ones cost one publication and at most one doorbell. The app's sleeping flag is
  * set there, too: replies that come while continuations run need no doorbell.
  */
+import { availableParallelism } from "node:os";
 import { assert, Status } from "@koala/interface";
-import { closeFd, POLL_IN, unwatch, watch, watchRef } from "@koala/native";
+import {
+  closeFd,
+  monotonicMicros,
+  POLL_IN,
+  runnableThreads,
+  threadYield,
+  unwatch,
+  watch,
+  watchRef,
+} from "@koala/native";
 import { type AppLimits, type DaemonMessage, SEND_RING_OFFSET } from "@koala/protocol";
 import { segmentBytesMin } from "@koala/schema";
 import {
@@ -22,6 +32,8 @@ import {
   RingConsumer,
   RingProducer,
   ringBytes,
+  SpinHistory,
+  Spinner,
 } from "@koala/shm";
 import type { Attachment } from "./attach.ts";
 import type { ControlChannel } from "./control-channel.ts";
@@ -50,6 +62,9 @@ const turnDrainsMax = 64;
 const flushSlots = 128;
 /** Microtasks for continuations to make calls that can carry released blocks. */
 const hopsMax = 3;
+
+/** How long the event loop turns without sleeping when an answer is likely to come; see `Spinner`. */
+const spinMicrosMax = 200;
 
 const settled = Promise.resolve();
 
@@ -98,6 +113,20 @@ export class Datapath {
   private readonly watcher: number;
   private readonly onSettle: () => void;
   private readonly onTurn: () => void;
+  private readonly onSpin: () => void;
+  private readonly spinner = new Spinner({
+    maxMicros: spinMicrosMax,
+    fixed: false,
+    cores: availableParallelism(),
+    runnableThreads,
+  });
+  /** Pauses after this app has called, and others. */
+  private readonly callPauses = new SpinHistory();
+  private readonly otherPauses = new SpinHistory();
+  private pauseHistory: SpinHistory | null = null;
+  private pauseBegan = 0;
+  private spinMicros = 0;
+  private isSpinning = false;
   private isReferenced = false;
   private isScheduled = false;
   private isDraining = false;
@@ -129,6 +158,7 @@ export class Datapath {
     this.consumer = new RingConsumer(this.rings, SEND_RING_OFFSET + ringBytes(slots), slots);
     this.onSettle = () => this.settle();
     this.onTurn = () => this.wake();
+    this.onSpin = () => this.lookAgain();
     this.watcher = watch(this.appBell, POLL_IN, this.onTurn, { clear: true, ref: false });
     control.keepAlive(false);
     control.listener = {
@@ -245,6 +275,7 @@ export class Datapath {
   }
 
   private wake(): void {
+    this.endPause();
     this.isAwake = true;
     this.turnSlots = 0;
     this.turnDrains = 0;
@@ -309,11 +340,43 @@ export class Datapath {
     if (!this.isAwake) return;
     if (this.turnSlots >= turnSlotsMax || this.turnDrains >= turnDrainsMax) {
       setImmediate(this.onTurn);
-    } else if (this.consumer.sleep()) {
+    } else if (!this.pause() && this.consumer.sleep()) {
       this.isAwake = false;
-    } else {
+    } else if (!this.isSpinning) {
+      this.endPause();
       this.drain();
     }
+  }
+
+  /** There is nothing to do: true while the event loop is to turn without a sleep. */
+  private pause(): boolean {
+    if (this.isSpinning) return true;
+    if (this.consumer.hasNext()) return false;
+    if (this.pauseHistory === null) {
+      this.pauseHistory = this.pending.size > 0 ? this.callPauses : this.otherPauses;
+      this.pauseBegan = monotonicMicros();
+      this.spinMicros = this.spinner.budgetMicros(this.pauseHistory);
+    }
+    if (this.spinMicros === 0 || monotonicMicros() - this.pauseBegan > this.spinMicros)
+      return false;
+    this.isSpinning = true;
+    setImmediate(this.onSpin);
+    return true;
+  }
+
+  /** A turn of the event loop later: everything else that is ready has had its turn, too. */
+  private lookAgain(): void {
+    this.isSpinning = false;
+    if (this.ended) return;
+    threadYield();
+    if (this.consumer.hasNext()) this.wake();
+    else this.settle();
+  }
+
+  private endPause(): void {
+    if (this.pauseHistory === null) return;
+    this.spinner.learn(this.pauseHistory, monotonicMicros() - this.pauseBegan);
+    this.pauseHistory = null;
   }
 
   /** Pending calls and services keep the process alive, an idle connection does not. */

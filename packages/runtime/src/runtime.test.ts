@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Engine } from "@koala/interface";
+import { Spinner } from "@koala/shm";
 import { Runtime } from "./runtime.ts";
-import { Spinner } from "./spinner.ts";
+
 import { Timer } from "./timer-wheel.ts";
 
 /** An engine with a number of units of work that writes down what is done with it. */

@@ -6,7 +6,7 @@
  * thread must hear (commands of the control plane) arrives through a descriptor of the waiter, too.
  */
 import type { Engine } from "@koala/interface";
-import { SpinHistory, type Spinner } from "./spinner.ts";
+import { SpinHistory, type Spinner } from "@koala/shm";
 import { TimerWheel } from "./timer-wheel.ts";
 
 /** Where a runtime sleeps. The implementation activates engines whose descriptors are ready. */

@@ -26,3 +26,4 @@ export {
   RingProducer,
   ringBytes,
 } from "./ring.ts";
+export { SpinHistory, Spinner, type SpinOptions } from "./spinner.ts";

@@ -14,7 +14,8 @@ import {
   threadYield,
 } from "@koala/native";
 import { frameBytesMax, headBytesMax } from "@koala/protocol";
-import { Runtime, Spinner, Timer } from "@koala/runtime";
+import { Runtime, Timer } from "@koala/runtime";
+import { Spinner } from "@koala/shm";
 import { createTcpTransport } from "@koala/transport-tcp";
 import type { Config } from "../config/index.ts";
 import { Router } from "../datapath/router.ts";

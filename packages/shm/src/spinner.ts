@@ -1,12 +1,12 @@
 /**
- * Decides how long a runtime looks for work before it sleeps.
+ * Decides how long a consumer of rings - a runtime of the daemon, an app - looks for work before it sleeps.
  *
  * Spinning pays when work comes within some microseconds: it saves the two context switches of a sleep,
  * the other side its doorbell, and a virtual machine the long way out of a halted core. It costs dearly
  * when somebody else needs the core: four processes that spin on two cores are 2 to 6 times slower than
  * the same four asleep, unless whoever spins yields the core between two looks.
  *
- * So a runtime spins only where experience says that it pays, and yields. What comes next depends on what
+ * So a thread spins only where experience says that it pays, and yields. What comes next depends on what
  * was done last: an app that was handed a request answers within its handler's time, another host takes
  * a round trip. For each place that work was handed to there is a `SpinHistory`, which learns from every
  * pause, slept or spun, whether it was short enough; nothing has to be tried out. And nobody spins on a
