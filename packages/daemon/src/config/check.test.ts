@@ -5,7 +5,7 @@ import type { Config } from "./config.ts";
 import type { Host } from "./host.ts";
 import { formatPlace, formatProblems } from "./problem.ts";
 
-const host: Host = { prefix: "/run/user/7/koala", name: "box", directory: "/work" };
+const host: Host = { prefix: "/run/user/7/koala", name: "box", directory: "/box" };
 
 function configOf(text: string, overrides: { prefix?: string; listen?: string } = {}): Config {
   const { config, problems } = checkConfig({
@@ -87,14 +87,14 @@ describe("checkConfig", () => {
     assert.equal(config.runtime.spinMicros, 20);
     assert.equal(config.limits.messageBytes, 4096);
     assert.equal(config.daemon.listen, null);
-    assert.equal(config.daemon.prefix, "/work/run");
-    assert.deepEqual(config.log, { level: "warn,link=trace", file: "/work/conf/koala.log" });
+    assert.equal(config.daemon.prefix, "/box/run");
+    assert.deepEqual(config.log, { level: "warn,link=trace", file: "/box/conf/koala.log" });
   });
 
   it("lets overrides win, relative to the working directory", () => {
     const text = '[daemon]\nprefix = "/a"\nlisten = "a:1"\nruntimes = 3';
     const { daemon } = configOf(text, { prefix: "b", listen: "0.0.0.0:0" });
-    assert.equal(daemon.prefix, "/work/b");
+    assert.equal(daemon.prefix, "/box/b");
     assert.deepEqual(daemon.listen, { host: "0.0.0.0", port: 0 });
     assert.equal(daemon.runtimes, 3);
     assert.equal(configOf(text, { listen: "" }).daemon.listen, null);

@@ -27,61 +27,19 @@ import {
   LINK_VERSION,
   type ServiceOffer,
 } from "@koala/protocol";
-import { type Runtime, Timer } from "@koala/runtime";
-import type { Binding, LinkBindingState, Reach, RouteLink } from "../datapath/binding.ts";
+import { Timer } from "@koala/runtime";
+import type { Binding, LinkBindingState, RouteLink } from "../datapath/binding.ts";
 import { Body } from "../datapath/body.ts";
 import { type BlockOwner, type Call, Outcome } from "../datapath/call.ts";
 import { ParkQueue } from "../datapath/park-queue.ts";
-import type { Router } from "../datapath/router.ts";
-import type { SchemaStore } from "../datapath/schema-store.ts";
-import type { Translator } from "../datapath/translator.ts";
 import { helloProblem, readColdFrame } from "./cold-frame.ts";
 import { FrameSender } from "./frame-sender.ts";
 import { LinkBindings } from "./link-bindings.ts";
 import { LinkCalls } from "./link-calls.ts";
 import { LinkInput } from "./link-input.ts";
+import type { LinkOptions } from "./link-options.ts";
 import { LinkOutput } from "./link-output.ts";
 import { type FrameHead, MessageWriter } from "./message-writer.ts";
-
-export interface LinkLimits {
-  messageBytes: number;
-  metadataBytes: number;
-  schemaBytes: number;
-  linkWindow: number;
-  streamWindow: number;
-  /** Largest frame this side takes, header and head included. */
-  frameBytes: number;
-  keepaliveMs: number;
-}
-
-export interface LinkOptions {
-  connection: Connection;
-  runtime: Runtime;
-  router: Router;
-  schemas: SchemaStore;
-  translator: Translator;
-  limits: LinkLimits;
-  /** Name and instance of this daemon. */
-  self: { name: string; instance: string };
-  /** What this daemon offers now. */
-  offers: () => ServiceOffer[];
-  /** How far calls that came over this link may go. */
-  reach: Reach;
-  /** What the runtime at the other end is called, if it is one of this daemon. */
-  siblingLabel?: string;
-  /** The link is up: HELLO came. */
-  onUp: (link: Link) => void;
-  /** The far side offers other services than before. */
-  onServices?: () => void;
-  /** The link has ended, and why; the connection is to be closed. Called once. */
-  onDown: (link: Link, reason: string) => void;
-}
-
-/** Options that are the same for all links of a runtime. */
-export type SharedLinkOptions = Pick<
-  LinkOptions,
-  "runtime" | "router" | "schemas" | "translator" | "limits" | "self"
->;
 
 export class Link implements Engine, RouteLink {
   readonly name: string;

@@ -23,7 +23,8 @@ import type { Closures } from "../worker/closures.ts";
 import type { PeerAddress } from "../worker/commands.ts";
 import type { EpollWaiter } from "../worker/epoll-waiter.ts";
 import type { LinkStatus } from "../worker/status.ts";
-import { Link, type SharedLinkOptions } from "./link.ts";
+import { Link } from "./link.ts";
+import type { SharedLinkOptions } from "./link-options.ts";
 
 export interface PeersOptions {
   runtimeIndex: number;

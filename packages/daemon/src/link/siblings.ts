@@ -9,7 +9,8 @@ import type { Runtime } from "@koala/runtime";
 import { type MemoryEnd, openMemoryEnd } from "@koala/transport-memory";
 import type { AreaLog } from "../log/index.ts";
 import type { EpollWaiter } from "../worker/epoll-waiter.ts";
-import { Link, type SharedLinkOptions } from "./link.ts";
+import { Link } from "./link.ts";
+import type { SharedLinkOptions } from "./link-options.ts";
 
 /** This runtime's end of its link to another one. */
 export interface SiblingEnd {

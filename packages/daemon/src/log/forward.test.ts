@@ -47,9 +47,9 @@ describe("receiveForwarded", () => {
   it("writes the records of worker threads, with the time and area they had there", async () => {
     const file = join(directory, "worker.jsonl");
     const log = createLog({ spec: "off", file });
-    const module = new URL("./forward.js", import.meta.url).href;
+    const source = new URL("./forward.js", import.meta.url).href;
     const worker = new Worker(
-      `import("${module}").then(({ createForwardingLog }) => {
+      `import(${JSON.stringify(source)}).then(({ createForwardingLog }) => {
         const { parentPort } = require("node:worker_threads");
         const log = createForwardingLog((message) => parentPort.postMessage(message), "trace");
         for (let n = 0; n < 500; n++) log.area("runtime").info("turn", { n, big: 1n });

@@ -21,7 +21,7 @@ import type { Config } from "../config/index.ts";
 import { Router } from "../datapath/router.ts";
 import { SchemaStore } from "../datapath/schema-store.ts";
 import { Translator } from "../datapath/translator.ts";
-import type { SharedLinkOptions } from "../link/link.ts";
+import type { SharedLinkOptions } from "../link/link-options.ts";
 import { mergeOffers, offersOf } from "../link/offers.ts";
 import { Peers } from "../link/peers.ts";
 import { Siblings } from "../link/siblings.ts";
