@@ -314,3 +314,30 @@ test("while it spins, whoever was handed work last need not ring", () => {
   assert.deepEqual(stage.runtime.counters, { rounds: 1, sleeps: 0, spins: 1, spinHits: 1 });
   assert.deepEqual(stage.round().slice(0, 2), ["poll source", "poll target"]);
 });
+
+test("an engine that was removed in this round is not looked at by a spin", () => {
+  const stage = new Stage(3);
+  const [gone, remover] = [stage.engine("gone"), stage.engine("remover")];
+  const unmapped = (): never => assert.fail("its memory is gone");
+  stage.runtime.activate(gone);
+  stage.runtime.activate(remover);
+  gone.onPoll = () => stage.runtime.markDirty(gone);
+  remover.onPoll = () => {
+    stage.runtime.remove(gone);
+    Object.assign(gone, { hasWork: unmapped, awake: unmapped });
+  };
+  assert.deepEqual(stage.round().slice(0, 3), ["poll gone", "poll remover", "wait 0"]);
+});
+
+test("an engine that was flushed and then removed is not woken by a spin", () => {
+  const stage = new Stage(3);
+  const [source, gone] = [stage.engine("source"), stage.engine("gone")];
+  const unmapped = (): never => assert.fail("its memory is gone");
+  stage.runtime.activate(source);
+  stage.runtime.markDirty(gone);
+  gone.onFlush = () => {
+    stage.runtime.remove(gone);
+    Object.assign(gone, { hasWork: unmapped, awake: unmapped });
+  };
+  assert.deepEqual(stage.round().slice(0, 3), ["poll source", "flush gone", "wait 0"]);
+});

@@ -82,6 +82,10 @@ export class Runtime {
   remove(engine: Engine): void {
     if (this.activeSet.delete(engine)) this.active.splice(this.active.indexOf(engine), 1);
     if (this.dirtySet.delete(engine)) this.dirty.splice(this.dirty.indexOf(engine), 1);
+    // Its memory may be unmapped by now, so a spin must not look at it either.
+    const index = this.idle.indexOf(engine);
+    if (index >= 0) this.idle.splice(index, 1);
+    if (this.lastFlushed === engine) this.lastFlushed = null;
   }
 
   /** Runs until `stop`; returns then. */
