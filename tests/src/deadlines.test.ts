@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { Status } from "@koala/mrpc";
-import { deadlineMsDefault, until } from "@koala/testing";
+import { deadlineMsDefault, freeze, until } from "@koala/testing";
 import type { Daemon } from "./cluster.ts";
 import { describeKitchen, untilPrinted } from "./kitchen.ts";
 import { rejection } from "./rejection.ts";
@@ -90,7 +90,7 @@ describeKitchen("deadlines", (stage) => {
   it("a daemon that hangs keeps no call beyond its deadline", async () => {
     const { client, kitchen } = stage();
     await kitchen.echo({ text: "so the service is bound" });
-    process.kill(client.pid, "SIGSTOP");
+    await freeze(client.pid);
     const startedAt = performance.now();
     try {
       const error = await rejection(kitchen.echo({ text: "lost" }, { timeoutMs: 300 }));

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Child, countDescriptors, countMappings, until } from "@koala/testing";
+import { type Child, countDescriptors, countMappings, freeze, until } from "@koala/testing";
 import { type Cluster, type Daemon, startApp, startCluster, startDaemon } from "./cluster.ts";
 import { attachHere, startHealthyPair } from "./faults-pair.ts";
 import { depotOf, outcomeOf, serveDepot } from "./faults-service.ts";
@@ -163,7 +163,7 @@ for (const where of daemons) {
     const client = await startClient(t, a, "stuck");
     await untilReachable(client);
     const before = (await b.status()).memory.rssBytes;
-    server.kill("SIGSTOP");
+    await freeze(server.pid);
     t.after(() => server.kill("SIGCONT"));
     await ask(client, { method: "echo", count: 3000, bytes: 2000, timeoutMs: 1000 });
     await ask(client, { method: "echo", count: 100, bytes: large, timeoutMs: 1000 });

@@ -1,7 +1,7 @@
 /** More than there is room for: it waits or is refused with a status, and afterwards all is as before. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { until } from "@koala/testing";
+import { freeze, until } from "@koala/testing";
 import { type Daemon, startApp, startCluster, startDaemon } from "./cluster.ts";
 import { attachHere, startHealthyPair } from "./faults-pair.ts";
 import { type Depot, depotOf, outcomeOf, serveDepot } from "./faults-service.ts";
@@ -118,7 +118,7 @@ test("a client that stops while large replies come: others go on, and its end fr
     client.write(JSON.stringify({ method: "fill", count: 40, amount: miB }));
     client.write(JSON.stringify({ method: "fill", count: 40, amount: miB, timeoutMs: 500 }));
     await client.line(/^started$/);
-    client.kill("SIGSTOP");
+    await freeze(client.pid);
     assert.equal(await outcomeOf(depot.echo({ amount: 1 }, { timeoutMs: 10_000 })), "OK");
     await pair.check();
     client.kill("SIGKILL");

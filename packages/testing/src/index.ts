@@ -12,6 +12,7 @@ export {
   type Child,
   type ChildExit,
   type ChildOptions,
+  freeze,
   spawnNode,
 } from "./process.ts";
 export { type CutOptions, PatternReceiver, PatternSender } from "./suites/byte-pattern.ts";

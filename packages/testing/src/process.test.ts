@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { countDescriptors } from "./descriptors.ts";
-import { spawnNode } from "./process.ts";
+import { freeze, spawnNode } from "./process.ts";
 import { until } from "./until.ts";
 
 const self = new URL(import.meta.url);
@@ -42,6 +42,17 @@ function register(): void {
       await child.line(/read: \/\/ The children/);
       await child.exit();
       closeSync(fd);
+    });
+
+    it("freezes a child with all its threads until it may go on", async () => {
+      const child = spawnNode(self, ["talk"], { env: { KOALA_TEST_WORD: "still" } });
+      await child.line(/first still/);
+      await freeze(child.pid);
+      child.write("go on");
+      await assert.rejects(child.line(/heard/, briefMs), /100 ms/);
+      child.kill("SIGCONT");
+      await child.line(/heard go on/);
+      await child.exit();
     });
 
     it("rejects for a program that is not there", async () => {

@@ -1,8 +1,9 @@
 /** Child processes of tests: wait for what they print and for their end, never for a time. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { deadlineMsDefault } from "./until.ts";
+import { deadlineMsDefault, until } from "./until.ts";
 
 /** How a child is started. */
 export interface ChildOptions {
@@ -58,6 +59,31 @@ export function spawnNode(
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
   return watchChild(child, `${path} ${args.join(" ")}`);
+}
+
+/**
+ * Stops a process where it is, with all its threads, until it gets SIGCONT. A signal alone is not enough:
+ * it only reaches one thread at once, and the others may go on for a while on another core.
+ */
+export async function freeze(pid: number): Promise<void> {
+  process.kill(pid, "SIGSTOP");
+  await until(`all threads of process ${pid} stand still`, () => {
+    const threads = readdirSync(`/proc/${pid}/task`);
+    return threads.every((thread) => stateOf(`/proc/${pid}/task/${thread}/stat`) === "T");
+  });
+}
+
+/**
+ * The state's letter stands behind the name, which may contain anything but is in parentheses; undefined
+ * for a thread that has just ended.
+ */
+function stateOf(statPath: string): string | undefined {
+  try {
+    const stat = readFileSync(statPath, "latin1");
+    return stat[stat.lastIndexOf(")") + 2];
+  } catch {
+    return undefined;
+  }
 }
 
 function watchChild(child: ChildProcess, title: string): Child {
