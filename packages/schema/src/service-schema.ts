@@ -21,6 +21,8 @@ export interface MethodSchema {
   readonly output: MessageCodec;
   /** Declared free of side effects, or safe to repeat. */
   readonly idempotent: boolean;
+  /** Names, types and options of the method and its messages. */
+  readonly desc: DescMethod;
 }
 
 export interface ServiceSchema {
@@ -62,6 +64,7 @@ function methodOf(desc: DescMethod, index: number): MethodSchema {
     input: codecFor(desc.input),
     output: codecFor(desc.output),
     idempotent: desc.idempotency !== Idempotency.IDEMPOTENCY_UNKNOWN,
+    desc,
   };
 }
 

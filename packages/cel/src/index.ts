@@ -1,0 +1,6 @@
+/**
+ * Expressions in a subset of CEL.
+ *
+ * @packageDocumentation
+ */
+export {};

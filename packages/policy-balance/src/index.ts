@@ -1,0 +1,6 @@
+/**
+ * Chooses endpoints: round robin, least request, consistent hash, weights.
+ *
+ * @packageDocumentation
+ */
+export {};

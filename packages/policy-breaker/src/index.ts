@@ -1,0 +1,6 @@
+/**
+ * Ejects endpoints that fail.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Limits on calls in flight, and load shedding.
+ *
+ * @packageDocumentation
+ */
+export {};

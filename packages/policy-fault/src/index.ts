@@ -1,0 +1,6 @@
+/**
+ * Delays and aborts by probability.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Access log, sampled, never blocking.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Sends copies of requests elsewhere.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * A policy that does nothing: what a hop costs.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Classes of service across apps and runtimes.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Token buckets per caller, method or field.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Retries within a budget, and hedging, for idempotent methods.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Metrics and spans of calls: Prometheus and OTLP.
+ *
+ * @packageDocumentation
+ */
+export {};

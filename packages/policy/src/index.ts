@@ -1,0 +1,32 @@
+/**
+ * What a policy author imports: `definePolicy` and the types around it.
+ *
+ * @packageDocumentation
+ */
+export { Origin, Status } from "@koala/interface";
+export { z } from "zod";
+export type {
+  Caller,
+  Endpoint,
+  PolicyCall,
+  PolicyMetadata,
+  Side,
+  TraceContext,
+} from "./call.ts";
+export type {
+  Attempt,
+  AttemptOptions,
+  ControlContext,
+  ControlPart,
+  MirrorOptions,
+  PolicyContext,
+  PolicyTimer,
+} from "./context.ts";
+export {
+  type ConfigProblem,
+  definePolicy,
+  isPolicy,
+  type PolicyDefinition,
+  type PreparedMethod,
+} from "./definition.ts";
+export { Verdict } from "./verdict.ts";
