@@ -19,6 +19,14 @@ export {
   type SchemaVersion,
   type ServiceStatus,
 } from "./admin/answers.ts";
+export type {
+  MoveAnswer,
+  MoveRequest,
+  RuntimeAffinity,
+  RuntimeMode,
+  RuntimeReport,
+  RuntimesAnswer,
+} from "./admin/runtimes.ts";
 export {
   ADMIN_SOCKET,
   type AppLimits,
