@@ -62,12 +62,12 @@ export interface PolicyDefinition<
   onRequest?(
     call: PolicyCall<Request, Response>,
     ctx: PolicyContext<Config, State>,
-  ): Verdict | undefined | void;
+  ): Verdict | undefined;
   /** In the opposite order of `onRequest`. `deny` replaces the reply. */
   onResponse?(
     call: PolicyCall<Request, Response>,
     ctx: PolicyContext<Config, State>,
-  ): Verdict | undefined | void;
+  ): Verdict | undefined;
   /**
    * Chooses among the endpoints of a call, of which there is at least one: returns one of them, or those
    * that the next policy may choose from. None (an empty array): the call ends with UNAVAILABLE.

@@ -1,1 +1,23 @@
-export {};
+/**
+ * Runs chains of policies: for the daemon and the test harness, not for policies.
+ *
+ * @packageDocumentation
+ */
+export {
+  type CallSource,
+  type MessageSource,
+  type MetadataEntry,
+  malformedMessage,
+} from "./call-source.ts";
+export {
+  buildChain,
+  type Chain,
+  Passage,
+  runRequest,
+  runResponse,
+  runRoute,
+  Step,
+} from "./chain.ts";
+export { type Denial, LiveCall } from "./live-call.ts";
+export { fits, isSelected, type Selected, type Selector } from "./selector.ts";
+export { Slot, type SlotHost, type SlotOptions } from "./slot.ts";

@@ -1,0 +1,383 @@
+/**
+ * The place of one policy in one runtime. What is behind it can change while calls are on their way: the
+ * configuration, the code, or all of it when a policy fails. Chains refer to slots, so none of this
+ * touches them.
+ *
+ * A handler that throws, or takes longer than its budget, takes its policy out: from then on calls pass
+ * (fail open) or end with UNAVAILABLE and `origin: policy` (fail closed).
+ */
+import { messageOf, Status } from "@koala/interface";
+import type { Endpoint, PolicyCall } from "../call.ts";
+import type {
+  Attempt,
+  AttemptOptions,
+  MirrorOptions,
+  PolicyContext,
+  PolicyTimer,
+} from "../context.ts";
+import type { PolicyDefinition, PreparedMethod } from "../definition.ts";
+import { Verdict } from "../verdict.ts";
+import { malformedMessage } from "./call-source.ts";
+import type { Step } from "./chain.ts";
+import type { LiveCall } from "./live-call.ts";
+
+type Fields = Record<string, string | number | boolean>;
+
+/** What a runtime gives to its slots. */
+export interface SlotHost {
+  readonly runtime: { readonly index: number; readonly count: number };
+  /** `running[0]` names the slot whose handler runs, 0 between handlers: for whoever watches this thread. */
+  readonly running: Int32Array;
+  nowMs(): number;
+  nowMicros(): number;
+  random(): number;
+  timer(fire: () => void): PolicyTimer;
+  warn(slot: Slot, message: string, fields: Fields): void;
+  event(slot: Slot, name: string, fields: Fields): void;
+  notify(slot: Slot, message: unknown): boolean;
+  attempt(slot: Slot, call: LiveCall, options: AttemptOptions): Attempt;
+  mirror(slot: Slot, call: LiveCall, options: MirrorOptions): boolean;
+  /** The policy has been taken out. */
+  failed(slot: Slot, reason: string): void;
+}
+
+export interface SlotOptions {
+  /** Positive, unique in the daemon; see `SlotHost.running`. */
+  id: number;
+  name: string;
+  definition: PolicyDefinition;
+  config: unknown;
+  shared: SharedArrayBuffer;
+  onFailure: "open" | "closed";
+  /** Longest time that one run of a handler may take. */
+  budgetMicros: number;
+  host: SlotHost;
+}
+
+export class Slot {
+  readonly id: number;
+  readonly name: string;
+  onFailure: "open" | "closed";
+  budgetMicros: number;
+  definition: PolicyDefinition;
+  ctx: PolicyContext;
+  /** Changes whenever what `prepare` returned has to be asked for anew. */
+  generation = 0;
+  /** Why the policy was taken out; "" while it works. */
+  failure = "";
+  /** Requests that it has seen, and denied. */
+  requests = 0;
+  denials = 0;
+  readonly held: Set<LiveCall> = new Set();
+  private readonly host: SlotHost;
+  private readonly timers = new Set<PolicyTimer>();
+
+  /** Makes the instance; throws what `start` of the policy throws. */
+  constructor(options: SlotOptions) {
+    this.id = options.id;
+    this.name = options.name;
+    this.definition = options.definition;
+    this.onFailure = options.onFailure;
+    this.budgetMicros = options.budgetMicros;
+    this.host = options.host;
+    this.ctx = this.createContext(options.config, options.shared, {});
+    for (const counter of options.definition.counters ?? []) this.ctx.counters[counter] = 0;
+    this.ctx.state = options.definition.start?.(this.ctx);
+  }
+
+  /** What the policy has prepared for a method; undefined when it does nothing there. */
+  prepare(method: PreparedMethod): { prepared: unknown } | undefined {
+    if (this.failure !== "") return { prepared: undefined };
+    const { prepare } = this.definition;
+    if (prepare === undefined) return { prepared: undefined };
+    try {
+      const prepared = prepare.call(this.definition, method, this.ctx);
+      return prepared === false ? undefined : { prepared };
+    } catch (error) {
+      this.fail(`prepare threw: ${describe(error)}`);
+      return { prepared: undefined };
+    }
+  }
+
+  /** Runs `onRequest`. Throws `malformedMessage` only. */
+  request(call: LiveCall, step: Step): Verdict {
+    this.requests++;
+    if (this.failure !== "") return this.refuse(call, step);
+    const { definition } = this;
+    if (definition.onRequest === undefined) return Verdict.PASS;
+    const begin = this.enter(call, step);
+    let verdict: Verdict = Verdict.PASS;
+    try {
+      verdict = definition.onRequest(call, this.ctx) ?? Verdict.PASS;
+    } catch (error) {
+      this.leave(call, begin);
+      if (error === malformedMessage) throw error;
+      this.fail(`onRequest threw: ${describe(error)}`);
+      return this.refuse(call, step);
+    }
+    this.leave(call, begin);
+    if (verdict === Verdict.HOLD) {
+      if (this.failure !== "") return this.refuse(call, step);
+      this.held.add(call);
+      call.holder = this;
+    } else if (verdict === Verdict.DENY) {
+      this.denials++;
+    }
+    return verdict;
+  }
+
+  /** Runs `onResponse`. Throws `malformedMessage` only. */
+  response(call: LiveCall, step: Step): Verdict {
+    const { definition } = this;
+    if (definition.onResponse === undefined || this.failure !== "") return Verdict.PASS;
+    const begin = this.enter(call, step);
+    let verdict: Verdict = Verdict.PASS;
+    try {
+      verdict = definition.onResponse(call, this.ctx) ?? Verdict.PASS;
+    } catch (error) {
+      this.leave(call, begin);
+      if (error === malformedMessage) throw error;
+      this.fail(`onResponse threw: ${describe(error)}`);
+      return Verdict.PASS;
+    }
+    this.leave(call, begin);
+    if (verdict === Verdict.DENY) this.denials++;
+    return verdict === Verdict.DENY ? verdict : Verdict.PASS;
+  }
+
+  /** Runs `onRoute`; what it must not answer with counts as a failure, and leaves the choice as it was. */
+  route(call: LiveCall, step: Step, endpoints: readonly Endpoint[]): readonly Endpoint[] {
+    const { definition } = this;
+    if (definition.onRoute === undefined || this.failure !== "") return endpoints;
+    const begin = this.enter(call, step);
+    let chosen: Endpoint | readonly Endpoint[] = endpoints;
+    try {
+      chosen = definition.onRoute(call, endpoints, this.ctx);
+    } catch (error) {
+      this.fail(`onRoute threw: ${describe(error)}`);
+    }
+    this.leave(call, begin);
+    if (chosen === endpoints) return endpoints;
+    const list = Array.isArray(chosen) ? (chosen as readonly Endpoint[]) : [chosen as Endpoint];
+    for (const endpoint of list) {
+      if (endpoints.includes(endpoint)) continue;
+      this.fail("onRoute answered with something that is not among the endpoints it was given");
+      return endpoints;
+    }
+    return list;
+  }
+
+  /** The call is not held any more, whatever comes now. */
+  release(call: LiveCall): void {
+    this.held.delete(call);
+    call.holder = null;
+  }
+
+  /** Another configuration, already checked. */
+  reconfigure(config: unknown): void {
+    const before = this.ctx.config;
+    this.ctx = { ...this.ctx, config: frozen(config) };
+    this.generation++;
+    if (this.failure !== "") {
+      this.restart();
+      return;
+    }
+    try {
+      this.definition.reconfigure?.(this.ctx, before);
+    } catch (error) {
+      this.fail(`reconfigure threw: ${describe(error)}`);
+    }
+  }
+
+  /** What the next version of the code gets. Throws what the policy's `export` throws. */
+  exportState(): unknown {
+    return this.definition.export?.(this.ctx);
+  }
+
+  /**
+   * Moves to other code, with the old one's state; throws, and leaves all as it was, when that code can't
+   * take it. Held calls are offered to it again, in order.
+   */
+  upgrade(definition: PolicyDefinition, config: unknown): void {
+    const before = { definition: this.definition, ctx: this.ctx };
+    const saved = this.exportState();
+    const { counters } = before.ctx;
+    const ctx = this.createContext(config, before.ctx.shared, counters);
+    const timersBefore = new Set(this.timers);
+    this.timers.clear();
+    try {
+      ctx.state =
+        definition.import !== undefined && saved !== undefined
+          ? definition.import(saved, before.definition.stateVersion ?? 1, ctx)
+          : definition.start?.(ctx);
+    } catch (error) {
+      this.clearTimers();
+      for (const timer of timersBefore) this.timers.add(timer);
+      throw error;
+    }
+    for (const timer of timersBefore) timer.clear();
+    for (const counter of definition.counters ?? []) counters[counter] ??= 0;
+    this.definition = definition;
+    this.ctx = ctx;
+    this.generation++;
+    this.failure = "";
+    this.offerHeldAgain();
+  }
+
+  /** The policy is taken out; see the head of this file. Also called by whoever finds it to be broken. */
+  fail(reason: string): void {
+    if (this.failure !== "") return;
+    this.failure = reason;
+    this.clearTimers();
+    this.host.failed(this, reason);
+    this.offerHeldAgain();
+  }
+
+  /** The policy is detached: the calls it holds go on without it. */
+  detach(): void {
+    this.clearTimers();
+    for (const call of [...this.held]) call.resume();
+  }
+
+  /** No call refers to the slot any more. */
+  stop(): void {
+    this.clearTimers();
+    if (this.failure !== "") return;
+    try {
+      this.definition.stop?.(this.ctx);
+    } catch (error) {
+      this.host.warn(this, "stop threw", { reason: describe(error) });
+    }
+  }
+
+  private offerHeldAgain(): void {
+    for (const call of [...this.held]) {
+      this.release(call);
+      call.local = undefined;
+      call.source.wake();
+    }
+  }
+
+  /** A policy that had failed gets a new start with its new configuration. */
+  private restart(): void {
+    try {
+      this.ctx.state = this.definition.start?.(this.ctx);
+      this.failure = "";
+    } catch (error) {
+      this.host.warn(this, "the policy failed again", { reason: describe(error) });
+    }
+  }
+
+  private refuse(call: LiveCall, step: Step): Verdict {
+    if (this.onFailure === "open") return Verdict.PASS;
+    call.step = step;
+    call.inside = true;
+    const text = "the policy has failed and is out of service";
+    const verdict = call.deny(Status.UNAVAILABLE, text);
+    call.inside = false;
+    this.denials++;
+    return verdict;
+  }
+
+  private enter(call: LiveCall, step: Step): number {
+    call.step = step;
+    call.inside = true;
+    this.host.running[0] = this.id;
+    return this.host.nowMicros();
+  }
+
+  private leave(call: LiveCall, begin: number): void {
+    const { host } = this;
+    const took = host.nowMicros() - begin;
+    host.running[0] = 0;
+    call.inside = false;
+    if (took > this.budgetMicros) {
+      this.fail(`a handler took ${Math.round(took)} µs, its budget is ${this.budgetMicros} µs`);
+    }
+  }
+
+  private clearTimers(): void {
+    for (const timer of this.timers) timer.clear();
+    this.timers.clear();
+  }
+
+  private createContext(
+    config: unknown,
+    shared: SharedArrayBuffer,
+    counters: Record<string, number>,
+  ): PolicyContext {
+    const { host } = this;
+    return {
+      name: this.name,
+      config: frozen(config),
+      state: undefined,
+      shared,
+      runtime: host.runtime,
+      counters,
+      nowMs: () => host.nowMs(),
+      nowMicros: () => host.nowMicros(),
+      random: () => host.random(),
+      timer: (fire) => this.createTimer(fire),
+      warn: (message, fields = {}) => host.warn(this, message, fields),
+      event: (name, fields = {}) => host.event(this, name, fields),
+      notify: (message) => host.notify(this, message),
+      attempt: (call: PolicyCall, options) => host.attempt(this, call as LiveCall, options),
+      mirror: (call: PolicyCall, options) => host.mirror(this, call as LiveCall, options),
+    };
+  }
+
+  private createTimer(fire: () => void): PolicyTimer {
+    const timer = this.host.timer(() => this.guard("a timer", fire));
+    const tracked: PolicyTimer = {
+      set: (afterMs) => {
+        this.timers.add(tracked);
+        timer.set(afterMs);
+      },
+      clear: () => {
+        this.timers.delete(tracked);
+        timer.clear();
+      },
+    };
+    return tracked;
+  }
+
+  /** Runs something of the policy's outside of a call. Its answer is `otherwise` when it fails. */
+  guard<T>(what: string, run: () => T, otherwise?: T): T | undefined {
+    if (this.failure !== "") return otherwise;
+    const { host } = this;
+    host.running[0] = this.id;
+    const begin = host.nowMicros();
+    let result = otherwise;
+    let reason = "";
+    try {
+      result = run();
+    } catch (error) {
+      reason = `${what} threw: ${describe(error)}`;
+    }
+    const took = host.nowMicros() - begin;
+    host.running[0] = 0;
+    if (reason === "" && took > this.budgetMicros) {
+      reason = `${what} took ${Math.round(took)} µs, its budget is ${this.budgetMicros} µs`;
+    }
+    if (reason !== "") this.fail(reason);
+    return result;
+  }
+}
+
+/** The message, and where in the policy's own code. */
+function describe(error: unknown): string {
+  const place =
+    error instanceof Error ? /\n\s+at ([^\n]+)/.exec(error.stack ?? "")?.[1] : undefined;
+  return place === undefined ? messageOf(error) : `${messageOf(error)} (${place})`;
+}
+
+/** A policy must not change its configuration: plain objects and arrays are frozen all the way down. */
+function frozen<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  const prototype = Object.getPrototypeOf(value) as unknown;
+  if (prototype !== Object.prototype && prototype !== Array.prototype && prototype !== null) {
+    return value;
+  }
+  for (const item of Object.values(value)) frozen(item);
+  return Object.freeze(value);
+}
