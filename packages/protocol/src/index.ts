@@ -27,6 +27,13 @@ export type {
   RuntimeReport,
   RuntimesAnswer,
 } from "./admin/runtimes.ts";
+export type {
+  DaemonProgram,
+  DaemonUpgradeAnswer,
+  DaemonUpgradeRequest,
+  MovedParts,
+  UpgradeStep,
+} from "./admin/upgrade.ts";
 export {
   ADMIN_SOCKET,
   type AppLimits,
