@@ -19,6 +19,14 @@ export {
   type SchemaVersion,
   type ServiceStatus,
 } from "./admin/answers.ts";
+export {
+  type DaemonEvent,
+  type EventFields,
+  type EventGap,
+  type EventsAnswer,
+  type EventTopic,
+  eventTopics,
+} from "./admin/events.ts";
 export type {
   MoveAnswer,
   MoveRequest,

@@ -11,6 +11,7 @@ import { ADMIN_SOCKET, CONTROL_SOCKET } from "@koala/protocol";
 import { createMemoryPair } from "@koala/transport-memory";
 import { createTcpTransport } from "@koala/transport-tcp";
 import { type Config, formatAddress } from "../config/index.ts";
+import { EventBus } from "../events/event-bus.ts";
 import type { SiblingEnd } from "../link/siblings.ts";
 import type { RootLog } from "../log/index.ts";
 import { version } from "../version.ts";
@@ -32,6 +33,8 @@ export class Daemon {
   readonly config: Config;
   readonly startedAt: Date = new Date();
   state: "starting" | "running" | "draining" | "stopped" = "starting";
+  /** What happens in the daemon, for whoever wants to know. */
+  readonly events: EventBus = new EventBus();
   private readonly log: RootLog;
   private readonly onFailure: (reason: string) => void;
   private readonly runtimes: RuntimeThread[] = [];
@@ -76,6 +79,7 @@ export class Daemon {
       this.takeLinks();
       this.appServer?.start();
       this.state = "running";
+      this.events.publish("daemon", "ready", { version, pid: process.pid });
     } catch (error) {
       await this.stop();
       throw error;
@@ -87,6 +91,7 @@ export class Daemon {
     if (this.state === "running") {
       this.state = "draining";
       this.log.area("daemon").info("draining", { drainMs: this.config.daemon.drainMs });
+      this.events.publish("daemon", "draining", { drainMs: this.config.daemon.drainMs });
       this.stopListening();
       for (const runtime of this.runtimes) runtime.command({ op: "drain" });
       await this.untilDrained();
@@ -198,6 +203,10 @@ export class Daemon {
     if (notice.op === "ready") this.ready++;
     else if (notice.op === "drained") this.drained++;
     else if (notice.op === "closed") this.appServer?.closed(notice.app);
+    else if (notice.op === "event") {
+      this.events.publish(notice.topic, notice.name, notice.fields, notice.timeMs);
+      return;
+    }
     this.notify();
   }
 

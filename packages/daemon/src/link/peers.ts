@@ -15,9 +15,10 @@ import {
   POLL_OUT,
   POLL_RDHUP,
 } from "@koala/native";
-import type { ServiceOffer } from "@koala/protocol";
+import type { EventFields, ServiceOffer } from "@koala/protocol";
 import { type Runtime, Timer } from "@koala/runtime";
 import type { LinkSituation } from "../datapath/router.ts";
+import type { EmitEvent } from "../events/event-source.ts";
 import type { AreaLog } from "../log/index.ts";
 import type { Closures } from "../worker/closures.ts";
 import type { PeerAddress } from "../worker/commands.ts";
@@ -32,6 +33,7 @@ export interface PeersOptions {
   waiter: EpollWaiter;
   transport: Transport;
   log: AreaLog;
+  emitEvent: EmitEvent;
   closures: Closures;
   connectTimeoutMs: number;
   reconnectMinMs: number;
@@ -94,7 +96,9 @@ export class Peers implements LinkSituation {
   accept(fd: number): void {
     const { transport, linksMax, log } = this.options;
     if (this.incoming.size + this.peers.length >= linksMax || this.stopped) {
-      log.warn("link refused", { reason: `links = ${linksMax} in [limits] are open` });
+      const reason = `links = ${linksMax} in [limits] are open`;
+      log.warn("link refused", { reason });
+      this.options.emitEvent("link", "refused", { reason });
       closeFd(fd);
       return;
     }
@@ -217,7 +221,10 @@ export class Peers implements LinkSituation {
 
   private failed(peer: Peer, problem: string): void {
     const { runtime, log, reconnectMaxMs } = this.options;
-    if (peer.problem !== problem) log.warn("peer not reached", { peer: peer.address, problem });
+    if (peer.problem !== problem) {
+      log.warn("peer not reached", { peer: peer.address, problem });
+      this.options.emitEvent("link", "unreachable", { address: peer.address, reason: problem });
+    }
     peer.problem = problem;
     peer.state = "down";
     if (this.stopped) return;
@@ -259,6 +266,7 @@ export class Peers implements LinkSituation {
       runtime.timers.clear(entry.timer);
     }
     log.info("link up", { peer: link.peer?.name, address: entry.address });
+    this.options.emitEvent("link", "up", linkFacts(entry, link.peer?.name ?? ""));
   }
 
   private onDown(entry: Entry, connection: Connection, reason: string): void {
@@ -268,6 +276,9 @@ export class Peers implements LinkSituation {
     const peer = entry.link?.peer?.name ?? "";
     log.info("link down", { peer, address: entry.address, reason });
     closures.note("link", peer === "" ? entry.address : `${peer} at ${entry.address}`, "", reason);
+    if (entry.state === "up")
+      this.options.emitEvent("link", "down", { ...linkFacts(entry, peer), reason });
+    else this.options.emitEvent("link", "refused", { ...linkFacts(entry, peer), reason });
     entry.link = null;
     if (isPeer(entry)) {
       entry.since = Date.now();
@@ -281,6 +292,10 @@ export class Peers implements LinkSituation {
     entry.state = state;
     entry.since = Date.now();
   }
+}
+
+function linkFacts({ address, outgoing }: Entry, peer: string): EventFields {
+  return { peer, address, direction: outgoing ? "outgoing" : "incoming" };
 }
 
 /** The runtimes of one daemon have instances that differ after the slash. */

@@ -18,6 +18,7 @@ import {
   type AppRequest,
   CONTROL_VERSION,
   type DaemonMessage,
+  type EventFields,
 } from "@koala/protocol";
 import type { Runtime } from "@koala/runtime";
 import type { ServiceSchema } from "@koala/schema";
@@ -28,6 +29,7 @@ import { regionBytesFor } from "../datapath/receive-space.ts";
 import type { Router } from "../datapath/router.ts";
 import type { SchemaStore } from "../datapath/schema-store.ts";
 import type { Translator } from "../datapath/translator.ts";
+import type { EmitEvent } from "../events/event-source.ts";
 import type { AreaLog } from "../log/index.ts";
 import { version } from "../version.ts";
 import type { Closures } from "./closures.ts";
@@ -60,6 +62,7 @@ export interface AppHostOptions {
   waiter: EpollWaiter;
   log: AreaLog;
   notify: (notice: Notice) => void;
+  emitEvent: EmitEvent;
   closures: Closures;
 }
 
@@ -88,6 +91,7 @@ export class AppHost {
       const text = `can't attach: ${messageOf(error)}`;
       send(controlFd, { op: "closed", code, message: text, reconnect: true }, null);
       closeFd(controlFd);
+      this.options.emitEvent("app", "refused", { ...factsOf(id, identity), code, reason: text });
       this.options.notify({ op: "closed", app: id, code, reason: text });
       return;
     }
@@ -98,6 +102,7 @@ export class AppHost {
     this.options.runtime.activate(app.endpoint);
     const { name, pid, thread } = identity;
     this.options.log.info("attached", { app: id, name, pid, thread });
+    this.options.emitEvent("app", "attached", factsOf(id, identity));
   }
 
   /** A control packet of an app; descriptors that came with it are closed here. */
@@ -122,12 +127,21 @@ export class AppHost {
       if (binding !== undefined) this.options.schemas.release(binding.schema);
     }
     for (const entry of endpoint.exports) {
-      if (entry !== undefined) this.options.schemas.release(entry.schema);
+      if (entry === undefined) continue;
+      this.options.schemas.release(entry.schema);
+      this.emitService("unserved", app, entry);
     }
     closeRegion(app.rings.memory);
     for (const fd of [app.rings.fd, app.doorbell, app.appDoorbell, app.controlFd]) closeFd(fd);
     this.options.closures.note("app", endpoint.label, code, reason);
     this.options.log.info("detached", { app: id, name: app.identity.name, reason });
+    const name = code === "" ? "detached" : "closed";
+    const facts = factsOf(id, app.identity);
+    this.options.emitEvent(
+      "app",
+      name,
+      code === "" ? { ...facts, reason } : { ...facts, code, reason },
+    );
   }
 
   /** Closes apps that broke a rule, with the reason. */
@@ -375,6 +389,7 @@ export class AppHost {
       service: request.service,
       schema: request.hash.slice(0, 12),
     });
+    this.emitService("served", app, entry);
   }
 
   private unserve(app: HostedApp, request: AppRequest & { op: "unserve" }): void {
@@ -383,8 +398,18 @@ export class AppHost {
       app.endpoint.exports[request.export] = undefined;
       this.options.router.removeExport(entry);
       this.options.schemas.release(entry.schema);
+      this.emitService("unserved", app, entry);
     }
     send(app.controlFd, { op: "unserved", seq: request.seq }, null);
+  }
+
+  private emitService(
+    event: "served" | "unserved",
+    { id: app }: HostedApp,
+    { name, schema }: { name: string; schema: ServiceSchema },
+  ): void {
+    const { typeName: service, hash } = schema;
+    this.options.emitEvent("service", event, { name, service, schema: hash.slice(0, 12), app });
   }
 
   private grow(app: HostedApp, request: AppRequest & { op: "grow" }): void {
@@ -443,6 +468,11 @@ export class AppHost {
     const text = message.slice(0, 8000);
     send(app.controlFd, { op: "refused", seq, code, status, message: text }, null);
   }
+}
+
+function factsOf(app: number, identity: AppIdentity): EventFields {
+  const { name, pid, uid, thread } = identity;
+  return { app, name, pid, uid, thread };
 }
 
 function readSchema(fds: number[], announced: number, bytesMax: number): Uint8Array {

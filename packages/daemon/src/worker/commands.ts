@@ -1,6 +1,7 @@
 /** What the control plane (main thread) and a runtime (worker thread) say to each other. */
 import type { AppRequest } from "@koala/protocol";
 import type { Config } from "../config/index.ts";
+import type { EventNotice } from "../events/event-source.ts";
 import type { SiblingEnd } from "../link/siblings.ts";
 import type { RuntimeStatus } from "./status.ts";
 
@@ -51,5 +52,6 @@ export type Notice =
   /** The runtime has ended the datapath and told the app why; the control channel is to be closed. */
   | { op: "closed"; app: number; code: string; reason: string }
   | { op: "status"; seq: number; status: RuntimeStatus }
+  | EventNotice
   | { op: "drained" }
   | { op: "stopped" };

@@ -21,6 +21,7 @@ import type { Config } from "../config/index.ts";
 import { Router } from "../datapath/router.ts";
 import { SchemaStore } from "../datapath/schema-store.ts";
 import { Translator } from "../datapath/translator.ts";
+import { EventSource } from "../events/event-source.ts";
 import type { SharedLinkOptions } from "../link/link-options.ts";
 import { mergeOffers, offersOf } from "../link/offers.ts";
 import { Peers } from "../link/peers.ts";
@@ -49,6 +50,13 @@ const runtime = new Runtime({
   yieldThread: threadYield,
   budget: config.runtime.budget,
 });
+const events = new EventSource({
+  runtime: index,
+  post: notify,
+  nowMs: () => runtime.nowMs,
+  reportLater: (afterMs) => runtime.timers.set(eventTimer, runtime.nowMs + afterMs),
+});
+const eventTimer = new Timer(() => events.report());
 const schemas = new SchemaStore();
 const translator = new Translator();
 const router = new Router(runtime, schemas);
@@ -62,6 +70,7 @@ const host = new AppHost({
   waiter,
   log: log.area("app"),
   notify,
+  emitEvent: events.emit,
   closures,
 });
 const link: SharedLinkOptions = {
@@ -86,6 +95,7 @@ const peers = new Peers({
   waiter,
   transport: createTcpTransport(),
   log: log.area("link"),
+  emitEvent: events.emit,
   closures,
   connectTimeoutMs: config.link.connectTimeoutMs,
   reconnectMinMs: config.link.reconnectMinMs,
