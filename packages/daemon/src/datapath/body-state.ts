@@ -1,0 +1,73 @@
+/** A message with its bytes, in plain data: parked copies and messages that are coming in. */
+import { type Memory, openMemory } from "@koala/shm";
+import { Body } from "./body.ts";
+
+export interface BodyState {
+  trusted: boolean;
+  inlineLength: number;
+  segmentLengths: number[];
+  segmentBytes: number;
+  hasTrace: boolean;
+  metadataLength: number;
+  messageLength: number;
+  detailsLength: number;
+  /** Inline part and segments, padded; possibly only the first part of them. */
+  bytes: Uint8Array;
+  /** Trace context, metadata, status message, details; padded. */
+  tail: Uint8Array;
+}
+
+/**
+ * The state of a message of the daemon's own. `received`: how much of inline part and segments is there,
+ * lying in one piece; all of it unless given.
+ */
+export function saveBody(body: Body, received: number = body.bodyBytes()): BodyState {
+  const bytes = new Uint8Array(received);
+  if (received === body.bodyBytes()) {
+    const target = openMemory(new ArrayBuffer(Math.max(8, received)));
+    target.u8.set(body.memory.u8.subarray(body.offset, body.offset + body.inlineLength));
+    body.copySegments(target, body.inlineLength);
+    bytes.set(target.u8.subarray(0, received));
+  } else {
+    bytes.set(body.memory.u8.subarray(body.offset, body.offset + received));
+  }
+  const tail = openMemory(new ArrayBuffer(Math.max(8, body.tailBytes())));
+  body.copyTail(tail, 0);
+  return {
+    trusted: body.trusted,
+    inlineLength: body.inlineLength,
+    segmentLengths: [...body.segmentLengths.subarray(0, body.segmentCount)],
+    segmentBytes: body.segmentBytes,
+    hasTrace: body.hasTrace,
+    metadataLength: body.metadataLength,
+    messageLength: body.messageLength,
+    detailsLength: body.detailsLength,
+    bytes,
+    tail: tail.u8.slice(0, body.tailBytes()),
+  };
+}
+
+/** A record of its own, in private memory, with room for all of its bytes as far as they are there. */
+export function loadBody(state: BodyState): Body {
+  const body = new Body();
+  body.clear();
+  body.trusted = state.trusted;
+  body.inlineLength = state.inlineLength;
+  body.segmentCount = state.segmentLengths.length;
+  body.segmentLengths.set(state.segmentLengths);
+  body.segmentBytes = state.segmentBytes;
+  body.hasTrace = state.hasTrace;
+  body.metadataLength = state.metadataLength;
+  body.messageLength = state.messageLength;
+  body.detailsLength = state.detailsLength;
+  body.place(memoryOf(state.bytes), 0);
+  body.placeTail(memoryOf(state.tail), 0);
+  return body;
+}
+
+/** Memory is used by words as well, so it is a multiple of 8 long. */
+function memoryOf(bytes: Uint8Array): Memory {
+  const memory = openMemory(new ArrayBuffer(Math.max(8, (bytes.length + 7) & ~7)));
+  memory.u8.set(bytes);
+  return memory;
+}
