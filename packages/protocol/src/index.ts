@@ -19,6 +19,14 @@ export {
   type SchemaVersion,
   type ServiceStatus,
 } from "./admin/answers.ts";
+export type {
+  ApplyConfigRequest,
+  DiffAnswer,
+  HistoryAnswer,
+  Revision,
+  RevisionSummary,
+  RollbackConfigRequest,
+} from "./admin/config.ts";
 export {
   type DaemonEvent,
   type EventFields,
@@ -27,6 +35,22 @@ export {
   type EventTopic,
   eventTopics,
 } from "./admin/events.ts";
+export type {
+  AttachPolicyRequest,
+  ChangeAnswer,
+  DetachPolicyRequest,
+  PoliciesAnswer,
+  PolicyChange,
+  PolicyFailureMode,
+  PolicyInstance,
+  PolicyMatch,
+  PolicySide,
+  PolicySpec,
+  PolicyStatus,
+  RuntimeCost,
+  SetPolicyRequest,
+  UpgradeModuleRequest,
+} from "./admin/policies.ts";
 export type {
   MoveAnswer,
   MoveRequest,
