@@ -3,5 +3,15 @@
  *
  * @packageDocumentation
  */
-export { Runtime, type RuntimeCounters, type RuntimeOptions, type Waiter } from "./runtime.ts";
+export {
+  HEARTBEAT_BYTES,
+  HEARTBEAT_HANDLER,
+  Heartbeat,
+  type HeartbeatRates,
+  HeartbeatReader,
+  type HeartbeatSample,
+  Phase,
+  type RuntimeCounters,
+} from "./heartbeat.ts";
+export { Runtime, type RuntimeOptions, type Waiter } from "./runtime.ts";
 export { Timer, TimerWheel } from "./timer-wheel.ts";

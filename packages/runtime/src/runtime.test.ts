@@ -90,7 +90,13 @@ class Stage {
 test("a runtime without work waits without end", () => {
   const stage = new Stage();
   assert.deepEqual(stage.round(), ["wait -1"]);
-  assert.deepEqual(stage.runtime.counters, { rounds: 1, sleeps: 1, spins: 0, spinHits: 0 });
+  assert.deepEqual(stage.runtime.counters, {
+    rounds: 1,
+    sleeps: 1,
+    wakeups: 0,
+    spins: 0,
+    spinHits: 0,
+  });
 });
 
 test("an engine is polled from its activation until it sleeps", () => {
@@ -261,7 +267,13 @@ test("it spins before it puts engines to sleep, for no longer than it may", () =
   const engine = stage.engine("a");
   stage.runtime.activate(engine);
   assert.deepEqual(stage.round(), ["poll a", "wait 0", "wait 0", "wait 0", "sleep a", "wait -1"]);
-  assert.deepEqual(stage.runtime.counters, { rounds: 1, sleeps: 1, spins: 1, spinHits: 0 });
+  assert.deepEqual(stage.runtime.counters, {
+    rounds: 1,
+    sleeps: 1,
+    wakeups: 0,
+    spins: 1,
+    spinHits: 0,
+  });
 });
 
 test("a spin that finds work goes on without a sleep", () => {
@@ -272,7 +284,13 @@ test("a spin that finds work goes on without a sleep", () => {
     engine.work = 1;
   });
   assert.deepEqual(stage.round(), ["poll a", "wait 0"]);
-  assert.deepEqual(stage.runtime.counters, { rounds: 1, sleeps: 0, spins: 1, spinHits: 1 });
+  assert.deepEqual(stage.runtime.counters, {
+    rounds: 1,
+    sleeps: 0,
+    wakeups: 0,
+    spins: 1,
+    spinHits: 1,
+  });
   assert.equal(stage.round()[0], "poll a");
 });
 
@@ -311,7 +329,13 @@ test("while it spins, whoever was handed work last need not ring", () => {
   });
   assert.deepEqual(stage.round(), ["poll source", "flush target", "wait 0"]);
   assert.equal(awake, 1);
-  assert.deepEqual(stage.runtime.counters, { rounds: 1, sleeps: 0, spins: 1, spinHits: 1 });
+  assert.deepEqual(stage.runtime.counters, {
+    rounds: 1,
+    sleeps: 0,
+    wakeups: 0,
+    spins: 1,
+    spinHits: 1,
+  });
   assert.deepEqual(stage.round().slice(0, 2), ["poll source", "poll target"]);
 });
 

@@ -7,6 +7,7 @@
  */
 import type { Engine } from "@koala/interface";
 import { SpinHistory, type Spinner } from "@koala/shm";
+import { Heartbeat, type RuntimeCounters } from "./heartbeat.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 
 /** Where a runtime sleeps. The implementation activates engines whose descriptors are ready. */
@@ -24,19 +25,13 @@ export interface RuntimeOptions {
   yieldThread: () => void;
   /** Units of work an engine does before the next one has its turn. */
   budget: number;
-}
-
-/** What a runtime has done since its start. */
-export interface RuntimeCounters {
-  rounds: number;
-  sleeps: number;
-  spins: number;
-  spinHits: number;
+  /** Where the runtime shows what it does. */
+  heartbeat?: Heartbeat;
 }
 
 export class Runtime {
   readonly timers: TimerWheel;
-  readonly counters: RuntimeCounters = { rounds: 0, sleeps: 0, spins: 0, spinHits: 0 };
+  readonly heartbeat: Heartbeat;
   /** Milliseconds of the clock, as of the start of this round. */
   nowMs: number;
   private readonly options: RuntimeOptions;
@@ -59,8 +54,13 @@ export class Runtime {
 
   constructor(options: RuntimeOptions) {
     this.options = options;
+    this.heartbeat = options.heartbeat ?? new Heartbeat();
     this.nowMs = options.nowMicros() / 1000;
     this.timers = new TimerWheel(this.nowMs);
+  }
+
+  get counters(): RuntimeCounters {
+    return this.heartbeat.counters();
   }
 
   /** The engine has, or may have, work: it is polled from the next round on, until it sleeps. */
@@ -100,10 +100,9 @@ export class Runtime {
 
   /** One turn of the loop; apart from `run` for tests. */
   round(): void {
-    this.counters.rounds++;
     const now = this.options.nowMicros();
     this.nowMs = now / 1000;
-    this.endPause(now);
+    this.heartbeat.round(now, this.endPause(now));
     if (this.timers.count > 0) this.timers.advance(this.nowMs);
     this.lastFlushed = null;
     const allIdle = this.pollActive();
@@ -115,10 +114,12 @@ export class Runtime {
       waiter.wait(0);
       return;
     }
-    this.counters.sleeps++;
+    this.heartbeat.sleep(this.pauseBegan);
     // The round has taken its time: with the clock of its start, timers would be that much late.
     const untilMs = this.timers.count === 0 ? -1 : this.timers.untilNextMs(nowMicros() / 1000);
+    this.woken = false;
     waiter.wait(untilMs < 0 ? -1 : Math.ceil(untilMs * 1000));
+    if (this.woken || this.dirty.length > 0) this.heartbeat.wakeup();
   }
 
   /** Polls what is active; true if no engine has used up its budget. */
@@ -145,7 +146,7 @@ export class Runtime {
     this.pauseHistory = history;
     const micros = spinner.budgetMicros(history);
     if (micros === 0) return false;
-    this.counters.spins++;
+    this.heartbeat.spin();
     this.watchLastFlushed();
     const until = begin + micros;
     let found = false;
@@ -159,7 +160,7 @@ export class Runtime {
       // What the waiter has told is not told again: engines must be polled, and flushed, before a sleep.
       if (this.woken || this.dirty.length > 0) found = true;
     } while (!found && nowMicros() < until);
-    if (found) this.counters.spinHits++;
+    if (found) this.heartbeat.spinHit();
     return found;
   }
 
@@ -173,10 +174,13 @@ export class Runtime {
     this.idle.push(engine);
   }
 
-  private endPause(now: number): void {
-    if (this.pauseHistory === null) return;
-    this.options.spinner.learn(this.pauseHistory, now - this.pauseBegan);
+  /** Microseconds of the pause that ends now; 0 if there was none. */
+  private endPause(now: number): number {
+    if (this.pauseHistory === null) return 0;
+    const micros = now - this.pauseBegan;
+    this.options.spinner.learn(this.pauseHistory, micros);
     this.pauseHistory = null;
+    return micros;
   }
 
   private historyOf(engine: Engine | null): SpinHistory {
