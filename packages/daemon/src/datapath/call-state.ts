@@ -1,0 +1,66 @@
+/**
+ * An open call as one daemon process hands it to the next. Parties are named, not contained; a call keeps
+ * its id, because slots and frames on their way name it.
+ */
+import type { Origin, Status } from "@koala/interface";
+import type { Parked } from "./call.ts";
+import type { SchemaRef } from "./endpoint-state.ts";
+
+/** A party of a call: an app by its id, a link by the id that whoever takes the state gives it. */
+export interface PartyRef {
+  readonly kind: "app" | "link";
+  readonly id: number;
+}
+
+/** A message in private memory: inline part, segments and tail lie one after the other. */
+export interface BodyState {
+  readonly bytes: Uint8Array;
+  readonly inlineLength: number;
+  readonly segmentLengths: readonly number[];
+  readonly hasTrace: boolean;
+  readonly metadataLength: number;
+  readonly messageLength: number;
+  readonly detailsLength: number;
+}
+
+export interface CallState {
+  /** Index and generation. */
+  readonly id: number;
+  /** Null: nobody waits for the reply any more. */
+  readonly caller: PartyRef | null;
+  readonly callerId: number;
+  /** Null: its request waits until somebody serves it. */
+  readonly callee: PartyRef | null;
+  /** The caller's binding, by its id there; -1 when the call has none. */
+  readonly binding: number;
+  /** Whose binding it is, also when the caller has given up. */
+  readonly bindingOwner: PartyRef | null;
+  /** Index in the caller's schema. */
+  readonly method: number;
+  readonly waitForReady: boolean;
+  readonly calleeTarget: number;
+  readonly calleeMethod: number;
+  /** Schema of the serving app, for the translation of the reply; null when the callee is a link. */
+  readonly server: SchemaRef | null;
+  /** Milliseconds until the deadline, at least 1; 0 = none. */
+  readonly timeLeftMs: number;
+  readonly blockTag: number;
+  readonly blockOffset: number;
+  readonly holdsRequest: boolean;
+  readonly status: Status;
+  readonly origin: Origin;
+  readonly parked: Parked;
+  /** The slot that brought a parked message from an app. */
+  readonly slot: Int32Array | null;
+  /** A parked message of a link, and what it cost of the link's window. */
+  readonly copy: BodyState | null;
+  readonly copyCost: number;
+}
+
+/** The calls of one runtime. */
+export interface CallTableState {
+  /** By index: the id that its next call gets, or that its open call has. */
+  readonly ids: Uint32Array;
+  /** Parked calls in the order in which they wait. */
+  readonly calls: readonly CallState[];
+}
