@@ -124,3 +124,31 @@ export function isRun(
     (region.generations[page]! & 0xffff) === generation
   );
 }
+
+/** Offset and generation of each block of a region that is in use. */
+export function forEachUsedIn(
+  region: HeapRegion,
+  visit: (offset: number, generation: number) => void,
+): void {
+  for (let page = 0; page < region.generations.length; page++) {
+    const slab = region.slabs[page];
+    if (slab === undefined) {
+      if (region.runs.startsUsedRun(page)) visit(page * PAGE_BYTES, region.generations[page]!);
+      continue;
+    }
+    if (slab.firstPage !== page) continue;
+    for (let slot = 0; slot < slab.generations.length; slot++) {
+      const generation = slab.generations[slot]!;
+      if ((generation & 1) === 1) visit(page * PAGE_BYTES + slot * slab.slotBytes, generation);
+    }
+  }
+}
+
+/** The highest generation of all blocks of a region, those in use rounded up to the next even number. */
+export function newestGeneration(region: HeapRegion): number {
+  let newest = region.generations.reduce((a, b) => Math.max(a, b), 0);
+  for (const slab of new Set(region.slabs)) {
+    if (slab !== undefined) newest = slab.generations.reduce((a, b) => Math.max(a, b), newest);
+  }
+  return newest + (newest & 1);
+}

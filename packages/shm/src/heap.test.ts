@@ -222,5 +222,31 @@ describe("Heap", () => {
     assert.throws(() => heap.addRegion(0x8000, memoryOf(1)), /unique/);
   });
 
+  it("names every block in use, whatever its size", () => {
+    const heap = new Heap(0, memoryOf(8));
+    heap.addRegion(5, memoryOf(8));
+    const blocks = [64, 64, 1300, 8192, 70_000, 150_000, 120_000].map((bytes) => take(heap, bytes));
+    heap.free(...blocks.shift()!);
+    const found: string[] = [];
+    heap.forEachUsed((region, tag, offset) => {
+      assert.equal(tag >>> 16, region);
+      found.push(`${tag}:${offset}`);
+    });
+    assert.deepEqual(found.sort(), blocks.map(([tag, offset]) => `${tag}:${offset}`).sort());
+  });
+
+  it("goes on from the generations of an earlier heap, so its names are not given again", () => {
+    const before = new Heap(0, memoryOf(2));
+    const [tag, offset] = take(before, 64);
+    const large = take(before, 65536);
+    before.free(...large);
+    const after = new Heap(0, memoryOf(2), before.generationsOf());
+    const fresh = take(after, 64);
+    assert.equal(fresh[1], offset);
+    assert.notEqual(fresh[0], tag);
+    assert.equal(after.free(tag, offset), false);
+    assert.ok(after.free(...fresh));
+  });
+
   it("agrees with a map of its regions in random use", () => runRounds(heapRound, 1, 60));
 });

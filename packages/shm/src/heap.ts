@@ -28,8 +28,10 @@ import {
   classOf,
   createHeapRegion,
   createSlab,
+  forEachUsedIn,
   type HeapRegion,
   isRun,
+  newestGeneration,
   regionIdMax,
   SLAB_BYTES,
   SLAB_PAGES,
@@ -58,12 +60,14 @@ export class Heap {
   private readonly firstId: number;
   private readonly regions: (HeapRegion | undefined)[] = [];
   /** By region id: where the generations of a region with this id go on. */
-  private readonly generationFloors: number[] = [];
+  private readonly generationFloors: number[];
   private readonly partial: Slab[][] = classBytes.map(() => []);
   private blocks = 0;
   private regionBytes = 0;
 
-  constructor(firstId: number, first: Memory) {
+  /** `generations`: what `generationsOf` an earlier heap said, when this one continues its region ids. */
+  constructor(firstId: number, first: Memory, generations: readonly number[] = []) {
+    this.generationFloors = [...generations];
     this.firstId = firstId;
     this.memory = first;
     this.addRegion(firstId, first);
@@ -158,7 +162,7 @@ export class Heap {
     for (const region of this.regions) {
       if (region === undefined || region.emptySince === 0 || region.emptySince > moment) continue;
       this.closeSpares(region);
-      this.generationFloors[region.id] = region.generations.reduce((a, b) => Math.max(a, b), 0);
+      this.generationFloors[region.id] = newestGeneration(region);
       this.regions[region.id] = undefined;
       this.regionBytes -= region.bytes;
       return region.id;
@@ -169,6 +173,25 @@ export class Heap {
   usage(): HeapUsage {
     const regions = this.regions.filter((region) => region !== undefined).length;
     return { regions, regionBytes: this.regionBytes, blocks: this.blocks };
+  }
+
+  /** Calls back for each block in use; for rare events such as handing over what is known of them. */
+  forEachUsed(visit: (regionId: number, tag: number, offset: number) => void): void {
+    for (const region of this.regions) {
+      if (region === undefined) continue;
+      forEachUsedIn(region, (offset, generation) => {
+        visit(region.id, (region.id << 16) | (generation & 0xffff), offset);
+      });
+    }
+  }
+
+  /** By region id, where the generations of a heap go on that uses the same ids. */
+  generationsOf(): number[] {
+    const floors = [...this.generationFloors];
+    for (const region of this.regions) {
+      if (region !== undefined) floors[region.id] = newestGeneration(region);
+    }
+    return Array.from(floors, (floor) => floor ?? 0);
   }
 
   private allocateRun(pages: number): boolean {
