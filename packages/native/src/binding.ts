@@ -187,6 +187,12 @@ export interface Binding {
     count: number,
   ): number;
 
+  /**
+   * Cold. From now on every descriptor that a function of this thread opens has its bit set in `bits` (bit
+   * `fd % 32` of word `fd / 32`; none for descriptors beyond its end) until `closeFd` of this thread. Over
+   * shared memory, another thread knows what is left open when this one ends.
+   */
+  descriptorLedger(bits: Int32Array): void;
   /** Cold. */
   closeFd(fd: number): void;
   /** Cold. A second descriptor for the same file, close-on-exec. */

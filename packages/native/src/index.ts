@@ -56,6 +56,7 @@ export const socketWritev: Binding["socketWritev"] = native.socketWritev;
 export const socketReadv: Binding["socketReadv"] = native.socketReadv;
 export const socketGather: Binding["socketGather"] = native.socketGather;
 export const socketScatter: Binding["socketScatter"] = native.socketScatter;
+export const descriptorLedger: Binding["descriptorLedger"] = native.descriptorLedger;
 export const closeFd: Binding["closeFd"] = native.closeFd;
 export const duplicateFd: Binding["duplicateFd"] = native.duplicateFd;
 export const monotonicMicros: Binding["monotonicMicros"] = native.monotonicMicros;

@@ -1,14 +1,15 @@
 #include "../core/doorbell.h"
 #include "functions.h"
+#include "ledger.h"
 
 napi_value doorbell_create_call(napi_env env, napi_callback_info) {
-  return number_or_throw(env, doorbell_create(), "eventfd");
+  return descriptor_or_throw(env, doorbell_create(), "eventfd");
 }
 
 napi_value doorbell_pair_call(napi_env env, napi_callback_info) {
   int fds[2];
   int result = doorbell_pair(fds);
-  return pair_or_throw(env, result, fds, "pipe2");
+  return descriptors_or_throw(env, result, fds, "pipe2");
 }
 
 napi_value doorbell_ring_call(napi_env env, napi_callback_info info) {

@@ -48,6 +48,7 @@
   X(socketReadv, socket_readv_call)                     \
   X(socketGather, socket_gather_call)                   \
   X(socketScatter, socket_scatter_call)                 \
+  X(descriptorLedger, descriptor_ledger_call)           \
   X(closeFd, close_fd_call)                             \
   X(duplicateFd, duplicate_fd_call)                     \
   X(monotonicMicros, monotonic_micros_call)             \

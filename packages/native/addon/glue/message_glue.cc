@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "functions.h"
+#include "ledger.h"
 
 napi_value message_send_call(napi_env env, napi_callback_info info) {
   Arguments<3> arguments(env, info, "sendMessage");
@@ -34,5 +35,6 @@ napi_value message_receive_call(napi_env env, napi_callback_info info) {
   int result = message_receive(fd, target.data, target.count, fds_out + 1, static_cast<int>(room),
                                &fd_count);
   fds_out[0] = fd_count;
+  for (int i = 1; i <= fd_count; i++) ledger_opened(env, fds_out[i]);
   return make_int32(env, result);
 }

@@ -3,9 +3,10 @@
 #include <cerrno>
 
 #include "functions.h"
+#include "ledger.h"
 
 napi_value poller_create_call(napi_env env, napi_callback_info) {
-  return number_or_throw(env, poller_create(), "epoll_create1");
+  return descriptor_or_throw(env, poller_create(), "epoll_create1");
 }
 
 namespace {

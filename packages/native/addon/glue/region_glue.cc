@@ -3,6 +3,7 @@
 
 #include "../core/region.h"
 #include "functions.h"
+#include "ledger.h"
 #include "state.h"
 
 /*
@@ -63,7 +64,7 @@ napi_value region_create_call(napi_env env, napi_callback_info info) {
       !arguments.read_int64(1, "bytes", &bytes)) {
     return nullptr;
   }
-  return number_or_throw(env, region_create(name, bytes), "memfd_create", name);
+  return descriptor_or_throw(env, region_create(name, bytes), "memfd_create", name);
 }
 
 napi_value region_seal_call(napi_env env, napi_callback_info info) {

@@ -6,6 +6,7 @@
 #include "../core/tcp.h"
 #include "../core/unix_socket.h"
 #include "functions.h"
+#include "ledger.h"
 
 namespace {
 
@@ -43,7 +44,7 @@ napi_value tcp_result(napi_env env, int result, const char *syscall, const char 
   } else {
     snprintf(detail, sizeof detail, "%.64s:%d", host, port);
   }
-  return number_or_throw(env, result, syscall, detail);
+  return descriptor_or_throw(env, result, syscall, detail);
 }
 
 napi_value unix_result(napi_env env, int result, const char *syscall, const char *path) {
@@ -54,7 +55,7 @@ napi_value unix_result(napi_env env, int result, const char *syscall, const char
   } else {
     snprintf(detail, sizeof detail, "%.200s", path);
   }
-  return number_or_throw(env, result, syscall, detail);
+  return descriptor_or_throw(env, result, syscall, detail);
 }
 
 }  // namespace
@@ -129,7 +130,7 @@ napi_value unix_pair_call(napi_env env, napi_callback_info info) {
   if (!arguments.read_int32(0, "type", &type)) return nullptr;
   int fds[2];
   int result = unix_pair(type, fds);
-  return pair_or_throw(env, result, fds, "socketpair");
+  return descriptors_or_throw(env, result, fds, "socketpair");
 }
 
 napi_value socket_peer_credentials_call(napi_env env, napi_callback_info info) {
@@ -151,7 +152,12 @@ napi_value socket_peer_credentials_call(napi_env env, napi_callback_info info) {
 }
 
 napi_value socket_accept_call(napi_env env, napi_callback_info info) {
-  return ask(env, info, "socketAccept", socket_accept);
+  Arguments<1> arguments(env, info, "socketAccept");
+  int32_t fd;
+  if (!arguments.read_int32(0, "fd", &fd)) return nullptr;
+  int accepted = socket_accept(fd);
+  if (accepted >= 0) ledger_opened(env, accepted);
+  return make_int32(env, accepted);
 }
 
 napi_value socket_error_call(napi_env env, napi_callback_info info) {

@@ -3,6 +3,7 @@
 
 #include <uv.h>
 
+#include "ledger.h"
 #include "translate.h"
 
 struct Mapping;
@@ -21,6 +22,7 @@ struct State {
   napi_async_cleanup_hook_handle cleanup;
   bool ending;
   Mapping *mappings;
+  Ledger ledger;
   WatcherSlot *slots;
   int32_t slot_count;
   int32_t slot_free;

@@ -1,11 +1,13 @@
 #include "../core/system.h"
 
 #include "functions.h"
+#include "ledger.h"
 
 napi_value close_fd_call(napi_env env, napi_callback_info info) {
   Arguments<1> arguments(env, info, "closeFd");
   int32_t fd;
   if (!arguments.read_int32(0, "fd", &fd)) return nullptr;
+  ledger_closing(env, fd);
   int result = system_close(fd);
   if (result < 0) throw_errno(env, result, "close");
   return nullptr;
@@ -15,7 +17,7 @@ napi_value duplicate_fd_call(napi_env env, napi_callback_info info) {
   Arguments<1> arguments(env, info, "duplicateFd");
   int32_t fd;
   if (!arguments.read_int32(0, "fd", &fd)) return nullptr;
-  return number_or_throw(env, system_duplicate(fd), "fcntl", "F_DUPFD_CLOEXEC");
+  return descriptor_or_throw(env, system_duplicate(fd), "fcntl", "F_DUPFD_CLOEXEC");
 }
 
 napi_value monotonic_micros_call(napi_env env, napi_callback_info) {
