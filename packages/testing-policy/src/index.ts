@@ -1,6 +1,20 @@
 /**
  * Runs policies without a daemon: a harness for unit tests, and the suite that every policy meets.
  *
+ * @example
+ * ```ts
+ * const harness = createPolicyHarness({ policy, config: { limit: 10 }, service: Geo });
+ * const call = harness.call("Lookup", { name: "Bern" }, { caller: { app: "web" } });
+ * assert.equal(call.outcome, "passed");
+ * ```
+ *
  * @packageDocumentation
  */
-export {};
+export { type CheckedConfig, checkConfig, describeProblems } from "./check-config.ts";
+export { FakeAttempt } from "./fake-attempt.ts";
+export { FakeClock } from "./fake-clock.ts";
+export { type EndpointInit, FakeEndpoint } from "./fake-endpoint.ts";
+export { createPolicyHarness, PolicyHarness } from "./harness.ts";
+export { type CallOutcome, HarnessCall, type Reply, type Responder } from "./harness-call.ts";
+export type { CallOptions, HarnessOptions, Mirrored, Said } from "./harness-options.ts";
+export type { MetadataInit } from "./message-box.ts";

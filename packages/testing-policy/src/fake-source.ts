@@ -1,0 +1,54 @@
+/** A call over objects, where the daemon has one over shared memory. */
+import type { DescMessage } from "@bufbuild/protobuf";
+import { Origin, Status } from "@koala/interface";
+import type { Caller, TraceContext } from "@koala/policy";
+import type { CallSource } from "@koala/policy/engine";
+import type { MethodSchema } from "@koala/schema";
+import type { FakeEndpoint } from "./fake-endpoint.ts";
+import { MessageBox } from "./message-box.ts";
+
+/** What stays the same while a call goes on. */
+export interface CallFacts {
+  readonly requestId: string;
+  readonly target: string;
+  readonly service: string;
+  readonly method: MethodSchema;
+  readonly caller: Caller;
+}
+
+export class FakeSource implements CallSource {
+  readonly requestId: string;
+  readonly target: string;
+  readonly service: string;
+  readonly method: MethodSchema;
+  readonly caller: Caller;
+  readonly request: MessageBox;
+  readonly response: MessageBox;
+  endpoint: FakeEndpoint | undefined = undefined;
+  status: Status = Status.OK;
+  origin: Origin = Origin.REMOTE_APP;
+  statusMessage = "";
+  trace: TraceContext | undefined = undefined;
+  priority = 0;
+  /** By the clock; 0 = none. */
+  deadlineMs = 0;
+  readonly wake: () => void;
+  private readonly nowMs: () => number;
+
+  constructor(facts: CallFacts, nowMs: () => number, wake: () => void) {
+    this.requestId = facts.requestId;
+    this.target = facts.target;
+    this.service = facts.service;
+    this.method = facts.method;
+    this.caller = facts.caller;
+    this.nowMs = nowMs;
+    this.wake = wake;
+    const { desc, input, output } = facts.method;
+    this.request = new MessageBox(input, desc.input as DescMessage);
+    this.response = new MessageBox(output, desc.output as DescMessage);
+  }
+
+  get timeLeftMs(): number {
+    return this.deadlineMs === 0 ? 0 : Math.max(1, this.deadlineMs - this.nowMs());
+  }
+}
