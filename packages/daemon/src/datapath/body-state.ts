@@ -18,19 +18,10 @@ export interface BodyState {
 }
 
 /**
- * The state of a message of the daemon's own. `received`: how much of inline part and segments is there,
- * lying in one piece; all of it unless given.
+ * The state of a message of the daemon's own, of which inline part and segments lie in one piece.
+ * `received`: how much of that is there; all of it unless given.
  */
 export function saveBody(body: Body, received: number = body.bodyBytes()): BodyState {
-  const bytes = new Uint8Array(received);
-  if (received === body.bodyBytes()) {
-    const target = openMemory(new ArrayBuffer(Math.max(8, received)));
-    target.u8.set(body.memory.u8.subarray(body.offset, body.offset + body.inlineLength));
-    body.copySegments(target, body.inlineLength);
-    bytes.set(target.u8.subarray(0, received));
-  } else {
-    bytes.set(body.memory.u8.subarray(body.offset, body.offset + received));
-  }
   const tail = openMemory(new ArrayBuffer(Math.max(8, body.tailBytes())));
   body.copyTail(tail, 0);
   return {
@@ -42,7 +33,7 @@ export function saveBody(body: Body, received: number = body.bodyBytes()): BodyS
     metadataLength: body.metadataLength,
     messageLength: body.messageLength,
     detailsLength: body.detailsLength,
-    bytes,
+    bytes: body.memory.u8.slice(body.offset, body.offset + received),
     tail: tail.u8.slice(0, body.tailBytes()),
   };
 }

@@ -52,6 +52,11 @@ export class FrameSender implements ColdSender {
     this.send(createFrame(type | (flags << 8) | (value16 << 16), stream, value, 0, 0));
   }
 
+  /** A copy of the frames that wait. */
+  save(): Uint8Array {
+    return Buffer.concat(this.waiting);
+  }
+
   /** Puts waiting frames in, as far as there is room. */
   drain(): void {
     while (this.waiting.length > 0 && this.put(this.waiting[0]!)) this.waiting.shift();

@@ -26,6 +26,37 @@ const memoryBytes = frameBytesMax + 256 * 1024;
 /** While a chunk is being received to its place, only so much of what follows it is taken along. */
 const besideBytes = 16 * 1024;
 
+type Source = Pick<Connection, "receive">;
+
+/** Bytes that are received as if they came from a connection. */
+class Backlog implements Source {
+  private readonly bytes: Uint8Array;
+  private at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.at === this.bytes.length;
+  }
+
+  rest(): Uint8Array {
+    return this.bytes.subarray(this.at);
+  }
+
+  receive(spans: readonly Span[], spanCount: number): number {
+    const before = this.at;
+    for (let i = 0; i < spanCount; i++) {
+      const { buffer, offset, length } = spans[i]!;
+      const piece = this.bytes.subarray(this.at, this.at + length);
+      new Uint8Array(buffer, offset, length).set(piece);
+      this.at += piece.length;
+    }
+    return this.at - before;
+  }
+}
+
 export class LinkInput {
   readonly memory: Memory = openMemory(new ArrayBuffer(memoryBytes));
   /** Length of the frame that `next` found. */
@@ -41,6 +72,8 @@ export class LinkInput {
   private targetOffset = 0;
   private diverted = 0;
   private done: (() => void) | null = null;
+  /** What somebody else has received of the connection already; it comes first. */
+  private backlog: Backlog | null = null;
   private readonly spans: Span[] = [
     { buffer: this.memory.buffer, offset: 0, length: 0 },
     { buffer: this.memory.buffer, offset: 0, length: 0 },
@@ -107,8 +140,42 @@ export class LinkInput {
     this.target = null;
   }
 
+  /** Bytes of a chunk's body that are still to come. */
+  get divertedBytes(): number {
+    return this.diverted;
+  }
+
+  /** A copy of what has been received and not taken; of a chunk, the part that has its place is not in it. */
+  save(): Uint8Array {
+    const here = this.memory.u8.subarray(this.head, this.tail);
+    return Buffer.concat([here, this.backlog?.rest() ?? new Uint8Array(0)]);
+  }
+
+  /** Puts bytes that somebody else has received before those of the connection, behind earlier ones. */
+  load(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    const before = this.backlog?.rest() ?? new Uint8Array(0);
+    this.backlog = new Backlog(Buffer.concat([before, bytes]));
+  }
+
+  /** The next so many bytes go to `target` (null: nowhere); then `done` is called. See `divert`. */
+  resume(target: Memory | null, targetOffset: number, bytes: number, done: () => void): void {
+    this.diverted = bytes;
+    this.target = target;
+    this.targetOffset = targetOffset;
+    this.done = done;
+  }
+
   /** Takes what the connection has: bytes, 0 for nothing, `-errno` when it is dead. */
   receive(connection: Connection): number {
+    if (this.backlog === null) return this.receiveFrom(connection);
+    const bytes = this.receiveFrom(this.backlog);
+    this.drained = false;
+    if (this.backlog.isEmpty) this.backlog = null;
+    return bytes;
+  }
+
+  private receiveFrom(connection: Source): number {
     if (this.tail > memoryBytes / 2 && this.head > 0) this.compact();
     if (this.diverted > 0) return this.receiveDiverted(connection);
     const span = this.spans[0]!;
@@ -121,7 +188,7 @@ export class LinkInput {
     return bytes;
   }
 
-  private receiveDiverted(connection: Connection): number {
+  private receiveDiverted(connection: Source): number {
     const { target } = this;
     const first = this.spans[0]!;
     const second = this.spans[1]!;

@@ -24,9 +24,19 @@ const reservedSpans = 64;
 const spansPerSend = 256;
 const zeros = new ArrayBuffer(8);
 
+/** A block of an app that the output refers to, for a message of this stream. */
+export interface HeldBlock {
+  readonly stream: number;
+  readonly isReply: boolean;
+  readonly owner: BlockOwner;
+  readonly tag: number;
+  readonly offset: number;
+}
+
 /** Something that happens once the bytes before a position are sent. */
 interface Completion {
   readonly position: number;
+  readonly held: HeldBlock;
   readonly done: () => void;
 }
 
@@ -85,9 +95,35 @@ export class LinkOutput {
     this.queuedBytes += length + padding;
   }
 
-  /** Calls back once everything that is in now has been sent. */
-  whenSent(done: () => void): void {
-    this.completions.push({ position: this.enqueued, done });
+  /** Calls back once everything that is in now has been sent; it refers to `held` until then. */
+  whenSent(held: HeldBlock, done: () => void): void {
+    this.completions.push({ position: this.enqueued, held, done });
+  }
+
+  /** A copy of everything that the transport has not taken. */
+  save(): Uint8Array {
+    const bytes = new Uint8Array(this.queuedBytes);
+    let at = 0;
+    for (const { buffer, offset, length } of this.spans.slice(0, this.spanCount)) {
+      bytes.set(new Uint8Array(buffer, offset, length), at);
+      at += length;
+    }
+    return bytes;
+  }
+
+  /** Puts what `save` gave first; for an output that is empty still. */
+  load(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    const memory = new ArrayBuffer(bytes.length);
+    new Uint8Array(memory).set(bytes);
+    this.push(memory, 0, bytes.length);
+    this.enqueued += bytes.length;
+    this.queuedBytes += bytes.length;
+  }
+
+  /** Blocks that are referred to, of messages which are in completely. */
+  heldBlocks(): HeldBlock[] {
+    return this.completions.map(({ held }) => held);
   }
 
   /** Hands over as much as the transport takes: 0, or `-errno` when the connection is dead. */
@@ -159,10 +195,14 @@ export class LinkOutput {
 }
 
 /** Keeps an app's memory mapped until what is in the output now is sent; then calls back. */
-export function holdUntilSent(output: LinkOutput, owner: BlockOwner, done: () => void): void {
-  owner.pin();
-  output.whenSent(() => {
-    done();
-    owner.unpin();
+export function holdUntilSent(
+  output: LinkOutput,
+  held: HeldBlock,
+  onSent: (held: HeldBlock) => void,
+): void {
+  held.owner.pin();
+  output.whenSent(held, () => {
+    onSent(held);
+    held.owner.unpin();
   });
 }

@@ -17,11 +17,13 @@ export const linkStateVersion = 1;
 export interface InputState {
   /** From the start of a frame on, unless the body of a chunk is coming in. */
   bytes: Uint8Array;
-  /** Bytes of that chunk's body that come before. */
+  /** How many bytes of that chunk's body are still to come. */
   diverted: number;
   /** Whose they are; null: nobody's, they are dropped. */
   stream: number | null;
   isReply: boolean;
+  /** Credit to be returned when the chunk is complete. */
+  owe: number;
 }
 
 /** A large message of which a part is in the output already. */

@@ -30,7 +30,7 @@ import {
 import { Timer } from "@koala/runtime";
 import type { Binding, LinkBindingState, RouteLink } from "../datapath/binding.ts";
 import { Body } from "../datapath/body.ts";
-import { type BlockOwner, type Call, Outcome } from "../datapath/call.ts";
+import { type Call, Outcome } from "../datapath/call.ts";
 import { ParkQueue } from "../datapath/park-queue.ts";
 import { helloProblem, readColdFrame } from "./cold-frame.ts";
 import { FrameSender } from "./frame-sender.ts";
@@ -38,7 +38,7 @@ import { LinkBindings } from "./link-bindings.ts";
 import { LinkCalls } from "./link-calls.ts";
 import { LinkInput } from "./link-input.ts";
 import type { LinkOptions } from "./link-options.ts";
-import { LinkOutput } from "./link-output.ts";
+import { type HeldBlock, LinkOutput } from "./link-output.ts";
 import { type FrameHead, MessageWriter } from "./message-writer.ts";
 
 export class Link implements Engine, RouteLink {
@@ -91,9 +91,7 @@ export class Link implements Engine, RouteLink {
     this.granted = limits.linkWindow;
     this.parked = new ParkQueue((call) => router.offerAgain(call));
     this.frames = new FrameSender(this.output, () => options.runtime.markDirty(this));
-    this.writer = new MessageWriter(this.output, (stream, isReply, owner, tag, offset) =>
-      this.blockSent(stream, isReply, owner, tag, offset),
-    );
+    this.writer = new MessageWriter(this.output, (held) => this.blockSent(held));
     this.bindings = new LinkBindings({
       link: this,
       sender: this.frames,
@@ -465,13 +463,7 @@ export class Link implements Engine, RouteLink {
     return outcome;
   }
 
-  private blockSent(
-    stream: number,
-    isReply: boolean,
-    owner: BlockOwner,
-    tag: number,
-    offset: number,
-  ): void {
+  private blockSent({ stream, isReply, owner, tag, offset }: HeldBlock): void {
     if (isReply) {
       owner.releaseBlock(tag, offset);
       return;

@@ -24,22 +24,17 @@ import {
 import type { MessageCodec } from "@koala/schema";
 import { type Memory, openMemory } from "@koala/shm";
 import type { Body } from "../datapath/body.ts";
-import { type BlockOwner, Outcome } from "../datapath/call.ts";
+import { Outcome } from "../datapath/call.ts";
 import { copyBytes } from "../datapath/copy-bytes.ts";
 import { checkMessage } from "../datapath/translator.ts";
-import { holdUntilSent, type LinkOutput } from "./link-output.ts";
+import { type HeldBlock, holdUntilSent, type LinkOutput } from "./link-output.ts";
+import type { OutgoingState } from "./link-state.ts";
 
 /** Bytes of chunks that may wait in the output: what a new small frame has to wait behind, at most. */
 const chunkBytesQueued = 1024 * 1024;
 
 /** The output does not refer any more to the block that an app named for a stream's message. */
-export type OnSent = (
-  stream: number,
-  isReply: boolean,
-  owner: BlockOwner,
-  tag: number,
-  offset: number,
-) => void;
+export type OnSent = (held: HeldBlock) => void;
 
 /** A frame's words that are not the message's own. */
 export interface FrameHead {
@@ -71,7 +66,8 @@ interface Outgoing {
   readonly total: number;
   /** Body bytes that the far side has agreed to. */
   allowed: number;
-  readonly finish: () => void;
+  /** The app's block that the parts lie in; null when they are memory of the daemon. */
+  readonly held: HeldBlock | null;
 }
 
 export class MessageWriter {
@@ -134,7 +130,7 @@ export class MessageWriter {
         body.segmentLengths[i]!,
       );
     }
-    holdUntilSent(this.output, body.owner!, this.sentCallback(head, body));
+    holdUntilSent(this.output, heldBlock(head, body)!, this.onSent);
     return Outcome.HELD;
   }
 
@@ -149,12 +145,12 @@ export class MessageWriter {
     const index = this.outgoing.findIndex(
       (m) => m.stream === stream && m.fromCallee === fromCallee,
     );
-    if (index >= 0) this.outgoing.splice(index, 1)[0]!.finish();
+    if (index >= 0) this.finish(this.outgoing.splice(index, 1)[0]!);
   }
 
   /** The connection is dead. */
   abandon(): void {
-    for (const message of this.outgoing.splice(0)) message.finish();
+    for (const message of this.outgoing.splice(0)) this.finish(message);
   }
 
   /** Moves chunks of large messages into the output, in turns. */
@@ -165,14 +161,37 @@ export class MessageWriter {
       if (!this.writeChunk(message)) blocked++;
       else blocked = 0;
       if (message.sent < message.total) this.outgoing.push(message);
-      else message.finish();
+      else this.finish(message);
     }
   }
 
-  private sentCallback(head: FrameHead, body: Body): () => void {
-    const { stream, fromCallee } = head;
-    const { owner, ownerTag, ownerOffset } = body;
-    return () => this.onSent(stream, fromCallee, owner!, ownerTag, ownerOffset);
+  /** The large messages, with copies of what is still to be sent of them. */
+  save(): OutgoingState[] {
+    return this.outgoing.map((message) => {
+      const { stream, fromCallee, sent, total, allowed } = message;
+      return { stream, fromCallee, rest: restOf(message), sent, total, allowed };
+    });
+  }
+
+  load(states: readonly OutgoingState[]): void {
+    for (const { stream, fromCallee, rest, sent, total, allowed } of states) {
+      const memory = openMemory(new ArrayBuffer(padTo8(Math.max(8, rest.length))));
+      memory.u8.set(rest);
+      const parts = [{ memory, offset: 0, length: rest.length }];
+      const place = { parts, partIndex: 0, partOffset: 0 };
+      this.outgoing.push({ stream, fromCallee, ...place, sent, total, allowed, held: null });
+    }
+  }
+
+  /** Blocks that are referred to, of messages which are not in completely. */
+  heldBlocks(): HeldBlock[] {
+    return this.outgoing.flatMap(({ held }) => (held === null ? [] : [held]));
+  }
+
+  private finish({ held }: Outgoing): void {
+    if (held === null) return;
+    holdUntilSent(this.output, held, this.onSent);
+    held.owner.unpin();
   }
 
   private writeHead(
@@ -224,9 +243,8 @@ export class MessageWriter {
         length: source.segmentLengths[i]!,
       });
     }
-    const { owner } = body;
-    const sent = owner === null ? () => {} : this.sentCallback(head, body);
-    owner?.pin();
+    const held = heldBlock(head, body);
+    held?.owner.pin();
     this.outgoing.push({
       stream: head.stream,
       fromCallee: head.fromCallee,
@@ -236,13 +254,9 @@ export class MessageWriter {
       sent: 0,
       total: body.bodyBytes(),
       allowed: this.streamWindow,
-      finish: () => {
-        if (owner === null) return;
-        holdUntilSent(this.output, owner, sent);
-        owner.unpin();
-      },
+      held,
     });
-    return owner === null ? Outcome.DONE : Outcome.HELD;
+    return held === null ? Outcome.DONE : Outcome.HELD;
   }
 
   /** One frame's worth of a large message; false if it may not send now. */
@@ -287,4 +301,23 @@ export class MessageWriter {
       }
     }
   }
+}
+
+function heldBlock({ stream, fromCallee }: FrameHead, body: Body): HeldBlock | null {
+  const { owner, ownerTag, ownerOffset } = body;
+  if (owner === null) return null;
+  return { stream, isReply: fromCallee, owner, tag: ownerTag, offset: ownerOffset };
+}
+
+/** A copy of the body bytes that are not in the output yet, padded as they will be there. */
+function restOf({ parts, partIndex, partOffset, sent, total }: Outgoing): Uint8Array {
+  const rest = new Uint8Array(total - sent);
+  let at = 0;
+  for (const [index, { memory, offset, length }] of parts.entries()) {
+    if (index < partIndex) continue;
+    const from = index === partIndex ? partOffset : 0;
+    rest.set(memory.u8.subarray(offset + from, offset + length), at);
+    at += padTo8(length - from);
+  }
+  return rest;
 }
