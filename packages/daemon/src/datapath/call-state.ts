@@ -3,6 +3,7 @@
  * its id, because slots and frames on their way name it.
  */
 import type { Origin, Status } from "@koala/interface";
+import type { BodyState } from "./body-state.ts";
 import type { Parked } from "./call.ts";
 import type { SchemaRef } from "./endpoint-state.ts";
 
@@ -10,17 +11,6 @@ import type { SchemaRef } from "./endpoint-state.ts";
 export interface PartyRef {
   readonly kind: "app" | "link";
   readonly id: number;
-}
-
-/** A message in private memory: inline part, segments and tail lie one after the other. */
-export interface BodyState {
-  readonly bytes: Uint8Array;
-  readonly inlineLength: number;
-  readonly segmentLengths: readonly number[];
-  readonly hasTrace: boolean;
-  readonly metadataLength: number;
-  readonly messageLength: number;
-  readonly detailsLength: number;
 }
 
 export interface CallState {

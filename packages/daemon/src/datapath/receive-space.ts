@@ -13,10 +13,19 @@ import { closeRegion, createRegion, Heap, type Region } from "@koala/shm";
 import type { Body } from "./body.ts";
 import { Outcome } from "./call.ts";
 import { copyBytes } from "./copy-bytes.ts";
+import type { LegacyRegion, ReceiveState } from "./endpoint-state.ts";
+import { LegacyRegions } from "./legacy-regions.ts";
 import { checkMessage, type Translator } from "./translator.ts";
 
 /** An empty region goes back to the system after this time without use. */
 export const regionIdleMs = 5000;
+/**
+ * An id is used again after so many others: the app may read a slot that names a region before it hears
+ * that the one which had this id before is gone.
+ */
+const regionIds = 32;
+
+const nothingSaved: ReceiveState = { legacy: [], generations: [], nextRegion: 0 };
 
 export interface ReceiveSpaceOptions {
   label: string;
@@ -29,6 +38,18 @@ export interface ReceiveSpaceOptions {
   announce: (id: number, region: Region) => boolean;
   /** Tells the app to unmap a region. */
   retract: (id: number) => void;
+  /**
+   * What an earlier engine of this app knew; null for a new app, which learns of the first region with its
+   * welcome.
+   */
+  saved: ReceiveState | null;
+}
+
+/** What a receive heap holds, with what is left of earlier ones. */
+export interface ReceiveUsage {
+  regionBytes: number;
+  /** Blocks that the app has not given back. */
+  blocks: number;
 }
 
 export class ReceiveSpace {
@@ -40,16 +61,26 @@ export class ReceiveSpace {
   readonly first: Region;
   private readonly options: ReceiveSpaceOptions;
   private readonly regions = new Map<number, Region>();
+  private readonly legacy: LegacyRegions;
+  private readonly firstId: number;
+  private nextId: number;
+  /** The app knows the first region. */
+  private isKnown: boolean;
 
   constructor(options: ReceiveSpaceOptions) {
     this.options = options;
+    const saved = options.saved ?? nothingSaved;
+    this.legacy = new LegacyRegions(saved.legacy, options.retract);
+    this.nextId = saved.nextRegion;
+    this.isKnown = options.saved === null;
+    this.firstId = this.takeId();
     this.first = createRegion({
       name: "koala-receive",
       bytes: options.regionBytes,
       appMayWrite: false,
     });
-    this.regions.set(0, this.first);
-    this.heap = new Heap(0, this.first.memory);
+    this.regions.set(this.firstId, this.first);
+    this.heap = new Heap(this.firstId, this.first.memory, saved.generations);
   }
 
   /**
@@ -79,7 +110,48 @@ export class ReceiveSpace {
 
   /** Takes a block of so many bytes, growing the heap if that is what it takes. */
   reserve(bytes: number): boolean {
+    if (!this.isKnown && !this.introduce()) return false;
     return this.heap.allocate(bytes) || (this.grow(bytes) && this.heap.allocate(bytes));
+  }
+
+  /** The app gives a block back; false when it has none of that name. */
+  free(tag: number, offset: number): boolean {
+    return this.heap.free(tag, offset) || (this.legacy.size > 0 && this.legacy.free(tag, offset));
+  }
+
+  /**
+   * Announces the first region to an app that an earlier engine has welcomed, and takes back what it has no
+   * block of any more; false when the app can't take it now. `reserve` does the same when it is due.
+   */
+  introduce(): boolean {
+    if (this.isKnown) return true;
+    if (!this.options.announce(this.firstId, this.first)) return false;
+    this.isKnown = true;
+    this.legacy.dropEmpty();
+    return true;
+  }
+
+  usage(): ReceiveUsage {
+    const { regionBytes, blocks } = this.heap.usage();
+    const { legacy } = this;
+    return { regionBytes: regionBytes + legacy.bytes, blocks: blocks + legacy.blocks };
+  }
+
+  /** What a successor has to know. */
+  save(): ReceiveState {
+    const blocks = new Map<number, number[]>();
+    this.heap.forEachUsed((id, tag, offset) => {
+      const known = blocks.get(id);
+      if (known === undefined) blocks.set(id, [tag, offset]);
+      else known.push(tag, offset);
+    });
+    const regions = [...this.regions].filter(([id]) => this.isKnown || id !== this.firstId);
+    const legacy = regions.map(([id, { memory }]): LegacyRegion => {
+      const names = Int32Array.from(blocks.get(id) ?? []);
+      return { id, bytes: memory.buffer.byteLength, blocks: names };
+    });
+    const generations = this.heap.generationsOf();
+    return { legacy: [...this.legacy.save(), ...legacy], generations, nextRegion: this.nextId };
   }
 
   /** Whether a message of so many bytes can fit at all. */
@@ -111,8 +183,8 @@ export class ReceiveSpace {
   private grow(bytes: number): boolean {
     const { label, bytesMax, regionBytes, announce } = this.options;
     const wanted = regionBytesFor(bytes, regionBytes);
-    if (this.heap.usage().regionBytes + wanted > bytesMax) return false;
-    const id = this.heap.freeRegionId();
+    if (this.heap.usage().regionBytes + this.legacy.bytes + wanted > bytesMax) return false;
+    const id = this.takeId();
     let region: Region;
     try {
       region = createRegion({ name: `koala-receive ${label}`, bytes: wanted, appMayWrite: false });
@@ -128,6 +200,21 @@ export class ReceiveSpace {
     this.regions.set(id, region);
     this.heap.addRegion(id, region.memory);
     return true;
+  }
+
+  private takeId(): number {
+    for (let turn = 0; turn < regionIds; turn++) {
+      const id = this.nextId;
+      this.nextId = id + 1 < regionIds ? id + 1 : 0;
+      if (!this.isTaken(id)) return id;
+    }
+    let id = regionIds;
+    while (this.isTaken(id)) id++;
+    return id;
+  }
+
+  private isTaken(id: number): boolean {
+    return this.regions.has(id) || this.legacy.has(id);
   }
 
   /** The message is in its block already, with room behind it for the rest. */

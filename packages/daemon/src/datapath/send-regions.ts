@@ -22,9 +22,10 @@ import {
   W_SEGMENT_BYTES,
   W_SEGMENT_COUNT,
 } from "@koala/protocol";
-import { closeRegion, type Memory } from "@koala/shm";
+import { closeRegion, type Memory, mapRegion } from "@koala/shm";
 import type { Body } from "./body.ts";
 import type { BlockOwner } from "./call.ts";
+import type { SendRegionState } from "./endpoint-state.ts";
 
 export interface SendRegion {
   readonly fd: number;
@@ -82,6 +83,35 @@ export class SendRegions {
       closeRegion(region.memory);
       closeFd(region.fd);
     }
+  }
+
+  /** What a successor has to know. */
+  save(): SendRegionState[] {
+    return this.regions.flatMap((region, id): SendRegionState[] =>
+      region === undefined
+        ? []
+        : [{ id, fd: region.fd, bytes: region.memory.buffer.byteLength }],
+    );
+  }
+
+  /** Maps what an earlier engine of this app had. Throws, and has mapped nothing then, when that can't be. */
+  restore(saved: readonly SendRegionState[]): void {
+    try {
+      for (const { id, fd, bytes } of saved) {
+        this.add(id, { fd, memory: mapRegion(fd, bytes, true) });
+      }
+    } catch (error) {
+      this.unmap();
+      throw error;
+    }
+  }
+
+  /** A successor has the descriptors, and mappings of its own. */
+  unmap(): void {
+    for (const region of this.regions) if (region !== undefined) closeRegion(region.memory);
+    this.regions.length = 0;
+    this.bytes = 0;
+    this.closeRetired();
   }
 
   close(): void {
