@@ -117,6 +117,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
         return taken;
       },
       retract: options.retract,
+      saved: null,
     });
     this.out = new AppOutbox(
       new RingProducer(rings, ringBytes(ringSlots), ringSlots),
