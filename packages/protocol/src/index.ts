@@ -7,9 +7,12 @@
 export {
   type AdminAnswers,
   type AdminPath,
+  type AdminPostPath,
+  type AdminPosts,
   type AdminRefusal,
   type AppStatus,
   adminPaths,
+  adminPostPaths,
   type BindingStatus,
   type ClosureStatus,
   type DaemonCounters,

@@ -9,8 +9,10 @@ import { describe, it, type TestContext } from "node:test";
 import { KoalaError } from "@koala/interface";
 import { closeFd, SOCKET_STREAM, unixListen } from "@koala/native";
 import { AreaLog, Level, type LogRecord } from "../log/index.ts";
+import { AdminRegistry } from "./admin-registry.ts";
 import { createReport } from "./admin-report-helper.test.ts";
 import { type AdminServerOptions, startAdminServer } from "./admin-server.ts";
+import { type AdminBackend, addStatusRoutes } from "./admin-status-routes.ts";
 
 interface Subject {
   path: string;
@@ -18,13 +20,20 @@ interface Subject {
   close: () => Promise<void>;
 }
 
+/** The routes of a daemon that says what `backend` says. */
+function registryOf(backend: AdminBackend): AdminRegistry {
+  const registry = new AdminRegistry();
+  addStatusRoutes(registry, backend);
+  return registry;
+}
+
 function start(test: TestContext, options: Partial<AdminServerOptions> = {}): Subject {
   const folder = mkdtempSync(join(tmpdir(), "koala-"));
   const path = options.path ?? join(folder, "admin.sock");
   const records: LogRecord[] = [];
   const log = new AreaLog("admin", Level.debug, (record) => records.push(record));
-  const backend = { status: async () => createReport() };
-  const server = startAdminServer({ backend, log, ...options, path });
+  const registry = registryOf({ status: async () => createReport() });
+  const server = startAdminServer({ registry, log, ...options, path });
   test.after(async () => {
     await server.close();
     rmSync(folder, { recursive: true, force: true });
@@ -112,7 +121,7 @@ describe("startAdminServer", { timeout: 30_000 }, () => {
       await ready;
       return createReport();
     };
-    const { path } = start(test, { backend: { status } });
+    const { path } = start(test, { registry: registryOf({ status }) });
     const answers = Array.from({ length: 20 }, () => ask(path, "/v1/links"));
     await until(() => asked > 0);
     go();
@@ -160,7 +169,8 @@ describe("startAdminServer", { timeout: 30_000 }, () => {
   it("cuts clients that do not read their answer", async (test) => {
     const report = createReport();
     report.name = "x".repeat(512 * 1024); // more than the buffers of a socket hold
-    const { path } = start(test, { connectionMs: 500, backend: { status: async () => report } });
+    const registry = registryOf({ status: async () => report });
+    const { path } = start(test, { connectionMs: 500, registry });
     const idle = Array.from({ length: 64 }, () => {
       const socket = connect(path);
       test.after(() => socket.destroy());
@@ -176,8 +186,8 @@ describe("startAdminServer", { timeout: 30_000 }, () => {
 
   it("refuses bodies, large headers and what is not HTTP", async (test) => {
     const { path } = start(test);
-    const answer = await ask(path, "/v1/status", "POST", "body");
-    assert.equal(`${answer.status} ${answer.body.code}`, "413 ERR_ADMIN_BODY");
+    const get = "GET /v1/status HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody";
+    assert.match(await raw(path, get).ended, /^HTTP\/1.1 400 .*ERR_ADMIN_BODY/s);
     const header = `GET /v1/status HTTP/1.1\r\nhost: x\r\nx-large: ${"y".repeat(20_000)}\r\n\r\n`;
     assert.match(await raw(path, header).ended, /^HTTP\/1.1 431 /);
     assert.match(await raw(path, "\0\x01\x02 what\r\n\r\n").ended, /^HTTP\/1.1 400 /);

@@ -2,22 +2,26 @@
  * The admin socket: HTTP/1.1 with JSON over a Unix socket, for koalactl and for people with curl.
  *
  * It shares the main thread with the control plane, so nothing here may wait for a client or keep much
- * for one: a connection serves one request, lives a few seconds at most, and there are few at once.
+ * for one: a connection serves one request, lives a few seconds at most unless it follows a stream, and
+ * there are few at once.
  * Who may ask is decided when the connection is accepted, from the peer's credentials.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { closeFd, type PeerCredentials } from "@koala/native";
 import type { AreaLog } from "../log/index.ts";
+import { bodyBytesMax, readBody } from "./admin-body.ts";
 import { type AdminListener, openAdminListener } from "./admin-listener.ts";
-import { type AdminAnswer, type AdminBackend, answerRequest, refusal } from "./admin-routes.ts";
-
-export type { DaemonReport } from "./admin-report.ts";
-export type { AdminBackend } from "./admin-routes.ts";
+import { type AdminAnswer, type AdminRegistry, answerAt, refusal } from "./admin-registry.ts";
+import { type RunningStream, runStream } from "./admin-stream.ts";
 
 const connectionsMax = 64;
 /** Connections that are told no at the same time; more are closed without a word. */
 const refusalsMax = 16;
+/** A POST may change things on all runtimes, and load code. */
+const postMs = 60_000;
+/** How long readers of streams get to take the last lines when the daemon stops. */
+const farewellMs = 500;
 const headerBytesMax = 8 * 1024;
 const logPauseMs = 1000;
 
@@ -30,7 +34,7 @@ export interface AdminServerOptions {
    * these two are enough, else 0660: other users have to be in the daemon's group, too.
    */
   allowedUids?: readonly number[] | undefined;
-  backend: AdminBackend;
+  registry: AdminRegistry;
   log: AreaLog;
   /** From accepting a connection to its end, for whatever reason it takes that long. Default 10000. */
   connectionMs?: number | undefined;
@@ -38,7 +42,7 @@ export interface AdminServerOptions {
 
 /** A running admin server. */
 export interface AdminServer {
-  /** Stops listening, cuts the connections, removes the socket. Fine to call twice. */
+  /** Stops listening, ends the streams, cuts the connections, removes the socket. Fine to call twice. */
   close(): Promise<void>;
 }
 
@@ -47,24 +51,31 @@ export function startAdminServer(options: AdminServerOptions): AdminServer {
   return new SocketAdminServer(options);
 }
 
+interface Connection {
+  readonly peer: PeerCredentials;
+  /** What those that may not ask are told. */
+  readonly no: AdminAnswer | undefined;
+  deadline: NodeJS.Timeout;
+  stream: RunningStream | undefined;
+}
+
 class SocketAdminServer implements AdminServer {
-  private readonly backend: AdminBackend;
+  private readonly registry: AdminRegistry;
   private readonly log: AreaLog;
   private readonly uids: readonly number[];
   private readonly connectionMs: number;
   private readonly listener: AdminListener;
   private readonly server: Server;
-  /** Open connections, with what those that may not ask are told. */
-  private readonly connections = new Map<Socket, AdminAnswer | undefined>();
+  private readonly connections = new Map<Socket, Connection>();
   private refusals = 0;
   private loggedAt = Number.NEGATIVE_INFINITY;
   private unlogged = 0;
   private isClosed = false;
 
-  constructor({ path, allowedUids, backend, log, connectionMs = 10_000 }: AdminServerOptions) {
+  constructor({ path, allowedUids, registry, log, connectionMs = 10_000 }: AdminServerOptions) {
     const ownUids = [0, process.geteuid?.() ?? 0];
     this.uids = allowedUids ?? ownUids;
-    this.backend = shareAnswers(backend);
+    this.registry = registry;
     this.log = log;
     this.connectionMs = connectionMs;
     const options = { maxHeaderSize: headerBytesMax, keepAlive: false, keepAliveTimeout: 1 };
@@ -81,8 +92,15 @@ class SocketAdminServer implements AdminServer {
     const ends = [...this.connections.keys()].map(
       (socket) => new Promise<void>((resolve) => socket.once("close", () => resolve())),
     );
-    for (const socket of this.connections.keys()) socket.destroy();
+    for (const [socket, { stream }] of this.connections) {
+      if (stream === undefined) socket.destroy();
+      else stream.end();
+    }
+    const cut = setTimeout(() => {
+      for (const socket of this.connections.keys()) socket.destroy();
+    }, farewellMs);
     await Promise.all(ends);
+    clearTimeout(cut);
   }
 
   private open(fd: number, peer: PeerCredentials): void {
@@ -99,14 +117,15 @@ class SocketAdminServer implements AdminServer {
       this.log.error("a connection can't be used", { reason: error });
       return;
     }
-    this.connections.set(socket, no);
     if (no !== undefined) this.refusals++;
     // Those who are told no get time to send their question, and no more.
     const ms = no === undefined ? this.connectionMs : Math.min(this.connectionMs, 1000);
     // Node's own limits of time work only for servers that listen themselves.
     const deadline = setTimeout(() => socket.destroy(), ms);
+    const connection: Connection = { peer, no, deadline, stream: undefined };
+    this.connections.set(socket, connection);
     socket.once("close", () => {
-      clearTimeout(deadline);
+      clearTimeout(connection.deadline);
       this.connections.delete(socket);
       if (no !== undefined) this.refusals--;
     });
@@ -142,48 +161,58 @@ class SocketAdminServer implements AdminServer {
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = "", url = "" } = request;
+    const connection = this.connections.get(request.socket);
+    if (connection === undefined) return; // it has been cut
     try {
-      const answer = await this.answerOf(request);
+      const answer = await this.answerOf(request, connection);
       this.log.debug("answered", { method, url, status: answer.status });
-      send(response, answer);
+      if ("bug" in answer) this.log.error("a handler failed", { method, url, reason: answer.bug });
+      const { stream } = answer;
+      if (stream === undefined) {
+        // A body that nobody wants would make the kernel cut the connection before the answer is read.
+        request.resume();
+        send(response, answer);
+      } else if (request.socket.destroyed || this.isClosed) {
+        stream.close();
+        request.socket.destroy();
+      } else {
+        // From here on nothing has to be ready at a time: the reader may stay as long as it reads.
+        clearTimeout(connection.deadline);
+        connection.stream = runStream(response, stream);
+      }
     } catch (error) {
       this.log.error("can't answer", { method, url, reason: error });
       request.socket.destroy();
     }
   }
 
-  private async answerOf(request: IncomingMessage): Promise<AdminAnswer> {
-    const no = this.connections.get(request.socket);
+  private async answerOf(request: IncomingMessage, connection: Connection): Promise<AdminAnswer> {
+    const { no, peer } = connection;
     if (no !== undefined) return no;
-    const { method = "", url = "", headers } = request;
-    const { "transfer-encoding": encoding, "content-length": length = "0" } = headers;
-    if (encoding !== undefined || Number(length) !== 0) {
-      return refusal(413, "ERR_ADMIN_BODY", "a request at this socket has no body");
+    const { method = "", url: target = "" } = request;
+    const found = this.registry.find(method, target);
+    if (found.no !== undefined) return found.no;
+    const { route, url } = found;
+    const body = await readBody(request);
+    if (body === undefined) {
+      const text = `the body is larger than ${bodyBytesMax} bytes`;
+      return refusal(413, "ERR_ADMIN_BODY", text);
     }
-    return await answerRequest(this.backend, method, url);
+    // The request is here; what counts from now on is how long the daemon takes.
+    const limitMs = route.limitMs ?? (method === "POST" ? postMs : this.connectionMs);
+    clearTimeout(connection.deadline);
+    connection.deadline = setTimeout(() => request.socket.destroy(), limitMs);
+    return await answerAt(route, url, { body, peer });
   }
 }
 
-function send(response: ServerResponse, { status, body }: AdminAnswer): void {
+function send(response: ServerResponse, { status, body, allow }: AdminAnswer): void {
   const bytes = Buffer.from(`${JSON.stringify(body)}\n`);
   response.shouldKeepAlive = false;
   response.writeHead(status, {
     "content-type": "application/json",
     "content-length": bytes.length,
-    ...(status === 405 ? { allow: "GET" } : {}),
+    ...(allow === undefined ? {} : { allow }),
   });
   response.end(bytes);
-}
-
-/** Requests that come while the backend is being asked share its answer. */
-function shareAnswers(backend: AdminBackend): AdminBackend {
-  let asked: ReturnType<AdminBackend["status"]> | undefined;
-  return {
-    status: async () => {
-      asked ??= backend.status().finally(() => {
-        asked = undefined;
-      });
-      return await asked;
-    },
-  };
 }

@@ -12,11 +12,15 @@ import { createMemoryPair } from "@koala/transport-memory";
 import { createTcpTransport } from "@koala/transport-tcp";
 import { type Config, formatAddress } from "../config/index.ts";
 import { EventBus } from "../events/event-bus.ts";
+import { addEventRoutes } from "../events/event-routes.ts";
 import type { SiblingEnd } from "../link/siblings.ts";
 import type { RootLog } from "../log/index.ts";
 import { version } from "../version.ts";
 import type { Notice, PeerAddress } from "../worker/commands.ts";
-import { type AdminServer, type DaemonReport, startAdminServer } from "./admin-server.ts";
+import { AdminRegistry } from "./admin-registry.ts";
+import type { DaemonReport } from "./admin-report.ts";
+import { type AdminServer, startAdminServer } from "./admin-server.ts";
+import { addStatusRoutes } from "./admin-status-routes.ts";
 import { AppServer } from "./app-server.ts";
 import { RuntimeThread } from "./runtime-thread.ts";
 
@@ -35,6 +39,8 @@ export class Daemon {
   state: "starting" | "running" | "draining" | "stopped" = "starting";
   /** What happens in the daemon, for whoever wants to know. */
   readonly events: EventBus = new EventBus();
+  /** What can be asked for at the admin socket. */
+  readonly admin: AdminRegistry = new AdminRegistry();
   private readonly log: RootLog;
   private readonly onFailure: (reason: string) => void;
   private readonly runtimes: RuntimeThread[] = [];
@@ -52,6 +58,8 @@ export class Daemon {
     this.config = config;
     this.log = log;
     this.onFailure = onFailure;
+    addStatusRoutes(this.admin, { status: () => this.report() });
+    addEventRoutes(this.admin, this.events);
   }
 
   /** Where peers connect to, with the real port; undefined for a daemon without a port. */
@@ -125,6 +133,7 @@ export class Daemon {
   }
 
   private async stopEverything(): Promise<void> {
+    if (this.state !== "starting") this.events.publish("daemon", "stopped");
     this.state = "stopped";
     this.notify();
     this.stopListening();
@@ -165,7 +174,7 @@ export class Daemon {
     });
     this.adminServer = startAdminServer({
       path: join(daemon.prefix, ADMIN_SOCKET),
-      backend: { status: () => this.report() },
+      registry: this.admin,
       log: this.log.area("admin"),
     });
   }

@@ -1,9 +1,11 @@
 /**
- * What the daemon answers at its admin socket (`<prefix>/admin.sock`): HTTP/1.1, GET only, one JSON
- * object an answer, one request a connection. Plain data without behaviour; the daemon's runtimes
- * describe themselves with the same types.
+ * What the daemon answers at its admin socket (`<prefix>/admin.sock`): HTTP/1.1, one JSON object an
+ * answer, one request a connection. GET asks, POST changes something; `AdminPosts` has the latter. Plain
+ * data without behaviour; the daemon's runtimes describe themselves with the same types.
  */
 import type { ServiceOffer } from "../link/handshake.ts";
+import type { EventsAnswer } from "./events.ts";
+import type { DaemonUpgradeAnswer, DaemonUpgradeRequest } from "./upgrade.ts";
 
 /** One attached app thread. */
 export interface AppStatus {
@@ -155,7 +157,7 @@ export interface SchemaVersion {
   descriptorSet: string;
 }
 
-/** Every answer by its path. */
+/** Every answer to GET by its path. */
 export interface AdminAnswers {
   "/v1/status": DaemonStatus;
   "/v1/apps": { apps: AppStatus[] };
@@ -165,8 +167,19 @@ export interface AdminAnswers {
   "/v1/bindings": { bindings: BindingStatus[] };
   /** `?service=geo.v1.Geo`: 404 `ERR_ADMIN_SERVICE` when no app of this host serves it. */
   "/v1/schema": { service: string; versions: SchemaVersion[] };
+  /** `?topic=app,link&since=SEQ&last=N`; with `follow=1` a stream of lines instead, see events.ts. */
+  "/v1/events": EventsAnswer;
 }
 export type AdminPath = keyof AdminAnswers;
+
+/** What can be changed: request and answer of every POST by its path. */
+export interface AdminPosts {
+  "/v1/upgrade/daemon": { request: DaemonUpgradeRequest; answer: DaemonUpgradeAnswer };
+}
+export type AdminPostPath = keyof AdminPosts;
+
+/** What there is to be done. */
+export const adminPostPaths: readonly AdminPostPath[] = ["/v1/upgrade/daemon"];
 
 /** What there is to ask for. */
 export const adminPaths: readonly AdminPath[] = [
@@ -176,11 +189,12 @@ export const adminPaths: readonly AdminPath[] = [
   "/v1/links",
   "/v1/bindings",
   "/v1/schema",
+  "/v1/events",
 ];
 
 /** The body of every answer whose status is not 200. */
 export interface AdminRefusal {
-  /** Stable: `ERR_ADMIN_…`. */
+  /** Stable: `ERR_…`. */
   code: string;
   message: string;
 }

@@ -1,13 +1,21 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type AdminAnswers, adminPaths } from "@koala/protocol";
+import type { AdminAnswers } from "@koala/protocol";
+import { AdminRegistry } from "./admin-registry.ts";
 import { createReport, descriptorSet, localService } from "./admin-report-helper.test.ts";
-import { type AdminBackend, answerRequest } from "./admin-routes.ts";
+import { type AdminBackend, addStatusRoutes } from "./admin-status-routes.ts";
 
 const backend: AdminBackend = { status: async () => createReport() };
 
-async function ask(target: string, method = "GET"): Promise<{ status: number; body: unknown }> {
-  return await answerRequest(backend, method, target);
+async function ask(
+  target: string,
+  method = "GET",
+  from = backend,
+): Promise<{ status: number; body: unknown }> {
+  const registry = new AdminRegistry();
+  addStatusRoutes(registry, from);
+  const peer = { pid: 1, uid: 0, gid: 0 };
+  return await registry.answer({ method, target, body: Buffer.alloc(0), peer });
 }
 
 /** The body of an answer that says no, as `status code`, and its text. */
@@ -17,7 +25,7 @@ async function refused(target: string, method = "GET"): Promise<[string, string]
   return [`${status} ${code}`, message];
 }
 
-describe("answerRequest", () => {
+describe("addStatusRoutes", () => {
   it("answers /v1/status with sums, and without descriptors", async () => {
     const { status, body } = await ask("/v1/status");
     assert.equal(status, 200);
@@ -62,11 +70,9 @@ describe("answerRequest", () => {
   it("gives each version of a schema with the names it is served under", async () => {
     const report = createReport();
     report.runtimes[1]!.services.push(localService("geo-test"), localService("old", "00"));
-    const { body } = await answerRequest(
-      { status: async () => report },
-      "GET",
-      "/v1/schema?service=geo.v1.Geo",
-    );
+    const { body } = await ask("/v1/schema?service=geo.v1.Geo", "GET", {
+      status: async () => report,
+    });
     const methods = ["Nearest", "Lookup"];
     assert.deepEqual(body, {
       service: "geo.v1.Geo",
@@ -87,7 +93,8 @@ describe("answerRequest", () => {
   it("refuses with what to do instead", async () => {
     const [code, text] = await refused("/v2");
     assert.equal(code, "404 ERR_ADMIN_PATH");
-    for (const path of adminPaths) assert.ok(text.includes(path), path);
+    const paths = ["status", "apps", "services", "links", "bindings", "schema"];
+    for (const path of paths) assert.ok(text.includes(`/v1/${path}`), path);
     assert.equal((await refused("//[/"))[0], "404 ERR_ADMIN_PATH");
     assert.equal((await refused("/v1/apps", "DELETE"))[0], "405 ERR_ADMIN_METHOD");
     assert.equal((await refused("/v1/schema"))[0], "400 ERR_ADMIN_QUERY");
@@ -95,7 +102,7 @@ describe("answerRequest", () => {
 
   it("passes on why the daemon can't answer", async () => {
     const status = () => Promise.reject(new Error("runtime 0 does not answer"));
-    const answer = await answerRequest({ status }, "GET", "/v1/status");
+    const answer = await ask("/v1/status", "GET", { status });
     assert.equal(answer.status, 503);
     assert.match(JSON.stringify(answer.body), /ERR_ADMIN_STATUS.*runtime 0 does not answer/);
   });
