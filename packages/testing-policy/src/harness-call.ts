@@ -80,7 +80,7 @@ export class HarnessCall {
 
   /** The request as it goes, or went, on. */
   get request(): Record<string, unknown> {
-    return this.source.request.read() as Record<string, unknown>;
+    return this.source.request.copy() ?? {};
   }
 
   /** Headers as they go on. */
@@ -90,8 +90,7 @@ export class HarnessCall {
 
   /** The reply that the caller gets; undefined when it gets none. */
   get response(): Record<string, unknown> | undefined {
-    const { response } = this.source;
-    return response.bytes === 0 ? undefined : (response.read() as Record<string, unknown>);
+    return this.source.response.copy();
   }
 
   get trailers(): MetadataInit {

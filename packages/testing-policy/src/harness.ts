@@ -205,7 +205,7 @@ export class PolicyHarness {
       responder,
     );
     this.byLive.set(call.live, call);
-    source.request.replace(request);
+    source.request.put(request);
     source.request.setMetadata(options.metadata ?? {});
     source.request.isMalformed = options.malformed ?? false;
     if (options.traceparent !== undefined) source.trace = { ...options.traceparent, sampled: true };
@@ -271,7 +271,7 @@ export class PolicyHarness {
     if (call.outcome !== "sent") return;
     const status = reply.status ?? Status.OK;
     const { response } = call.source;
-    if (status === Status.OK) response.replace(reply.reply ?? {});
+    if (status === Status.OK) response.put(reply.reply ?? {});
     response.setMetadata(reply.trailers ?? {});
     const text = reply.statusMessage ?? "";
     this.end(call, "passed", status, reply.origin ?? Origin.REMOTE_APP, text);
@@ -365,11 +365,11 @@ export class PolicyHarness {
   private attemptEnded(attempt: FakeAttempt, reply: Reply): void {
     const { owner: call } = attempt;
     if (call.hasEnded) return;
-    const isFinal = this.slot.guard("onEnd", () => attempt.options.onEnd(attempt), false);
+    const isFinal = this.slot.guard("onEnd", () => attempt.options.onEnd(attempt), true);
     if (isFinal !== true || call.hasEnded) return;
     call.source.endpoint = attempt.endpoint;
     const { response } = call.source;
-    if (attempt.status === Status.OK) response.replace(reply.reply ?? {});
+    if (attempt.status === Status.OK) response.put(reply.reply ?? {});
     response.setMetadata(reply.trailers ?? {});
     this.end(call, "passed", attempt.status, attempt.origin, reply.statusMessage ?? "");
   }
@@ -378,7 +378,7 @@ export class PolicyHarness {
     if (!this.takesMirrors) return false;
     const { request, method } = this.byLive.get(live)!.source;
     const { target, timeoutMs } = options;
-    const copy = request.read() as Record<string, unknown>;
+    const copy = request.copy() ?? {};
     this.mirrored.push({ target, timeoutMs, method: method.name, request: copy });
     this.work.push(() => this.slot.guard("onEnd", () => options.onEnd?.(Status.OK, 0)));
     return true;

@@ -29,6 +29,7 @@ export class MessageBox implements MessageSource {
   private readonly desc: DescMessage;
   private memory: Memory = none;
   private inlineLength = 0;
+  private view: unknown = undefined;
   private metadata: readonly MetadataEntry[] = [];
 
   constructor(codec: MessageCodec, desc: DescMessage) {
@@ -36,19 +37,35 @@ export class MessageBox implements MessageSource {
     this.desc = desc;
   }
 
+  /** A lazy view, as in the daemon: valid while the handler runs that has asked for it. */
   read(): unknown {
     if (this.isMalformed) throw malformedMessage;
-    return this.codec.read(this.memory, 0, this.inlineLength);
+    if (this.bytes === 0) return undefined;
+    this.view ??= this.codec.view(this.memory, 0, this.inlineLength);
+    return this.view;
+  }
+
+  /** A plain message, for tests. */
+  copy(): Record<string, unknown> | undefined {
+    if (this.bytes === 0) return undefined;
+    return this.codec.read(this.memory, 0, this.inlineLength) as Record<string, unknown>;
+  }
+
+  /** The message with these fields. */
+  put(fields: object): void {
+    this.replace(create(this.desc, fields as MessageInitShape<DescMessage>));
   }
 
   replace(message: unknown): void {
-    const whole = create(this.desc, message as MessageInitShape<DescMessage>);
     let limit = bytesFirst;
     for (;;) {
       const segments = new Segments();
       const block = openMemory(new ArrayBuffer(limit));
-      const length = this.codec.write(whole, block, 0, limit, segments);
-      if (length >= 0) return this.take(block, length, segments.list);
+      const length = this.codec.write(message, block, 0, limit, segments);
+      if (length >= 0) {
+        this.take(block, length, segments.list);
+        return;
+      }
       limit = (-length + 7) & ~7;
     }
   }
@@ -58,6 +75,7 @@ export class MessageBox implements MessageSource {
     this.memory = none;
     this.inlineLength = 0;
     this.bytes = 0;
+    this.view = undefined;
   }
 
   entries(): readonly MetadataEntry[] {
@@ -95,6 +113,7 @@ export class MessageBox implements MessageSource {
     this.memory = memory;
     this.inlineLength = inlineLength;
     this.bytes = bytes;
+    this.view = undefined;
   }
 }
 

@@ -1,0 +1,43 @@
+/** Listens to a policy: what its handlers were called with, and what they said. */
+import type { PolicyCall, PolicyDefinition } from "@koala/policy";
+import { Verdict } from "@koala/policy";
+
+/** How often the handlers of one call ran. */
+export interface Seen {
+  requests: number;
+  responses: number;
+  /** `onRequest` has let it go on, or held it. */
+  wasTaken: boolean;
+}
+
+export class Recorder {
+  /** The policy, with its handlers listened to. */
+  readonly policy: PolicyDefinition;
+  readonly byRequestId: Map<string, Seen> = new Map();
+
+  constructor(policy: PolicyDefinition) {
+    this.policy = {
+      ...policy,
+      onRequest: (call, ctx) => {
+        const seen = this.of(call);
+        seen.requests++;
+        const verdict = policy.onRequest?.(call, ctx);
+        if (verdict !== Verdict.DENY) seen.wasTaken = true;
+        return verdict;
+      },
+      onResponse: (call, ctx) => {
+        this.of(call).responses++;
+        return policy.onResponse?.(call, ctx);
+      },
+    };
+  }
+
+  of({ requestId }: Pick<PolicyCall, "requestId">): Seen {
+    let seen = this.byRequestId.get(requestId);
+    if (seen === undefined) {
+      seen = { requests: 0, responses: 0, wasTaken: false };
+      this.byRequestId.set(requestId, seen);
+    }
+    return seen;
+  }
+}
