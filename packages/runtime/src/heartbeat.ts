@@ -70,14 +70,16 @@ export interface RuntimeCounters {
 
 /** The writing side; belongs to the runtime's thread. */
 export class Heartbeat {
-  /** For whoever runs handlers of policies: `words[HEARTBEAT_HANDLER]`. */
   readonly words: Int32Array;
+  /** For whoever runs handlers of policies: `running[0]` is the word of the slot. */
+  readonly running: Int32Array;
   /** Rings whoever has stopped looking; called at most once for each time he stopped. */
   onDozing: () => void = () => {};
   private readonly numbers: Float64Array;
 
   constructor(page: SharedArrayBuffer = new SharedArrayBuffer(HEARTBEAT_BYTES)) {
     this.words = new Int32Array(page);
+    this.running = this.words.subarray(HEARTBEAT_HANDLER, HEARTBEAT_HANDLER + 1);
     this.numbers = new Float64Array(page);
   }
 
@@ -211,12 +213,14 @@ export class HeartbeatReader {
     if (asleep >= markMicros || since === 0 || windowMicros <= 0) {
       return { windowMicros: markMicros, load: 0, rounds: 0, sleeps: 0, wakeups: 0, spins: 0 };
     }
-    const waited = numbers[WAITED]! + asleep - numbers[OLDER + 1]!;
+    const busy = windowMicros - (numbers[WAITED]! + asleep - numbers[OLDER + 1]!);
+    // A thread that has just begun had nothing to do before.
+    const span = Math.max(markMicros, windowMicros);
     const perSecond = (counter: number, offset: number): number =>
-      ((numbers[counter]! - numbers[OLDER + offset]!) * 1e6) / windowMicros;
+      ((numbers[counter]! - numbers[OLDER + offset]!) * 1e6) / span;
     return {
-      windowMicros,
-      load: Math.min(1, Math.max(0, 1 - waited / windowMicros)),
+      windowMicros: span,
+      load: Math.min(1, Math.max(0, busy / span)),
       rounds: perSecond(ROUNDS, 2),
       sleeps: perSecond(SLEEPS, 3),
       wakeups: perSecond(WAKEUPS, 4),
