@@ -1,0 +1,49 @@
+/** What an instance remembers of a call between request and response. */
+import { layoutVersion } from "./slab.ts";
+
+/** Records that are kept for the next calls; more than that in flight are left to the collector. */
+const pooledMax = 4096;
+
+/** One call. An upgrade finds those of the old code, so the fields keep their meaning with the layout. */
+export class CallRecord {
+  readonly layout: number = layoutVersion;
+  /** Where the numbers of its series are. */
+  base = 0;
+  startedMicros = 0;
+  /** Bytes of the request, as it came. */
+  requestBytes = 0;
+  /** "" when the call is not sampled; the rest of a span is then of no meaning. */
+  spanId = "";
+  traceId = "";
+  /** "" when the trace begins here. */
+  parentId = "";
+  traceState = "";
+}
+
+/** Records that wait for a call; so none is allocated for each call. */
+export class CallRecords {
+  private readonly free: CallRecord[] = [];
+
+  take(): CallRecord {
+    return this.free.pop() ?? new CallRecord();
+  }
+
+  give(record: CallRecord): void {
+    // Strings may hold on to much longer ones that they were cut from.
+    if (record.spanId !== "") {
+      record.spanId = "";
+      record.traceId = "";
+      record.parentId = "";
+      record.traceState = "";
+    }
+    if (this.free.length < pooledMax) this.free.push(record);
+  }
+}
+
+/** What a policy finds in `call.local`, if this code or the code before it has put it there. */
+export function recordOf(local: unknown): CallRecord | undefined {
+  if (local instanceof CallRecord) return local;
+  if (typeof local !== "object" || local === null) return undefined;
+  const record = local as CallRecord;
+  return record.layout === layoutVersion ? record : undefined;
+}
