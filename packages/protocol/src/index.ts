@@ -22,6 +22,7 @@ export {
   type SchemaVersion,
   type ServiceStatus,
 } from "./admin/answers.ts";
+export type * from "./admin/config.ts";
 export type {
   ApplyConfigRequest,
   DiffAnswer,
@@ -38,6 +39,7 @@ export {
   type EventTopic,
   eventTopics,
 } from "./admin/events.ts";
+export type * from "./admin/policies.ts";
 export type {
   AttachPolicyRequest,
   ChangeAnswer,
@@ -54,6 +56,7 @@ export type {
   SetPolicyRequest,
   UpgradeModuleRequest,
 } from "./admin/policies.ts";
+export type * from "./admin/runtimes.ts";
 export type {
   MoveAnswer,
   MoveRequest,
@@ -62,6 +65,7 @@ export type {
   RuntimeReport,
   RuntimesAnswer,
 } from "./admin/runtimes.ts";
+export type * from "./admin/upgrade.ts";
 export type {
   DaemonProgram,
   DaemonUpgradeAnswer,

@@ -4,7 +4,22 @@
  * data without behaviour; the daemon's runtimes describe themselves with the same types.
  */
 import type { ServiceOffer } from "../link/handshake.ts";
+import type {
+  ApplyConfigRequest,
+  DiffAnswer,
+  HistoryAnswer,
+  RollbackConfigRequest,
+} from "./config.ts";
 import type { EventsAnswer } from "./events.ts";
+import type {
+  AttachPolicyRequest,
+  ChangeAnswer,
+  DetachPolicyRequest,
+  PoliciesAnswer,
+  SetPolicyRequest,
+  UpgradeModuleRequest,
+} from "./policies.ts";
+import type { MoveAnswer, MoveRequest, RuntimesAnswer } from "./runtimes.ts";
 import type { DaemonUpgradeAnswer, DaemonUpgradeRequest } from "./upgrade.ts";
 
 /** One attached app thread. */
@@ -169,17 +184,38 @@ export interface AdminAnswers {
   "/v1/schema": { service: string; versions: SchemaVersion[] };
   /** `?topic=app,link&since=SEQ&last=N`; with `follow=1` a stream of lines instead, see events.ts. */
   "/v1/events": EventsAnswer;
+  "/v1/policies": PoliciesAnswer;
+  "/v1/config/history": HistoryAnswer;
+  /** `?from=3&to=5` */
+  "/v1/config/diff": DiffAnswer;
+  "/v1/runtimes": RuntimesAnswer;
 }
 export type AdminPath = keyof AdminAnswers;
 
 /** What can be changed: request and answer of every POST by its path. */
 export interface AdminPosts {
+  "/v1/policies/attach": { request: AttachPolicyRequest; answer: ChangeAnswer };
+  "/v1/policies/detach": { request: DetachPolicyRequest; answer: ChangeAnswer };
+  "/v1/policies/set": { request: SetPolicyRequest; answer: ChangeAnswer };
+  "/v1/config/apply": { request: ApplyConfigRequest; answer: ChangeAnswer };
+  "/v1/config/rollback": { request: RollbackConfigRequest; answer: ChangeAnswer };
+  "/v1/upgrade": { request: UpgradeModuleRequest; answer: ChangeAnswer };
   "/v1/upgrade/daemon": { request: DaemonUpgradeRequest; answer: DaemonUpgradeAnswer };
+  "/v1/runtimes/move": { request: MoveRequest; answer: MoveAnswer };
 }
 export type AdminPostPath = keyof AdminPosts;
 
 /** What there is to be done. */
-export const adminPostPaths: readonly AdminPostPath[] = ["/v1/upgrade/daemon"];
+export const adminPostPaths: readonly AdminPostPath[] = [
+  "/v1/policies/attach",
+  "/v1/policies/detach",
+  "/v1/policies/set",
+  "/v1/config/apply",
+  "/v1/config/rollback",
+  "/v1/upgrade",
+  "/v1/upgrade/daemon",
+  "/v1/runtimes/move",
+];
 
 /** What there is to ask for. */
 export const adminPaths: readonly AdminPath[] = [
@@ -190,6 +226,10 @@ export const adminPaths: readonly AdminPath[] = [
   "/v1/bindings",
   "/v1/schema",
   "/v1/events",
+  "/v1/policies",
+  "/v1/config/history",
+  "/v1/config/diff",
+  "/v1/runtimes",
 ];
 
 /** The body of every answer whose status is not 200. */
