@@ -29,4 +29,13 @@ export {
   type PolicyDefinition,
   type PreparedMethod,
 } from "./definition.ts";
+export { fits } from "./engine/selector.ts";
+export {
+  type DurationLimits,
+  durationField,
+  durationText,
+  patternsField,
+  probabilityField,
+  statusField,
+} from "./fields.ts";
 export { Verdict } from "./verdict.ts";
