@@ -23,14 +23,6 @@ export {
   type ServiceStatus,
 } from "./admin/answers.ts";
 export type * from "./admin/config.ts";
-export type {
-  ApplyConfigRequest,
-  DiffAnswer,
-  HistoryAnswer,
-  Revision,
-  RevisionSummary,
-  RollbackConfigRequest,
-} from "./admin/config.ts";
 export {
   type DaemonEvent,
   type EventFields,
@@ -40,39 +32,8 @@ export {
   eventTopics,
 } from "./admin/events.ts";
 export type * from "./admin/policies.ts";
-export type {
-  AttachPolicyRequest,
-  ChangeAnswer,
-  DetachPolicyRequest,
-  PoliciesAnswer,
-  PolicyChange,
-  PolicyFailureMode,
-  PolicyInstance,
-  PolicyMatch,
-  PolicySide,
-  PolicySpec,
-  PolicyStatus,
-  RuntimeCost,
-  SetPolicyRequest,
-  UpgradeModuleRequest,
-} from "./admin/policies.ts";
 export type * from "./admin/runtimes.ts";
-export type {
-  MoveAnswer,
-  MoveRequest,
-  RuntimeAffinity,
-  RuntimeMode,
-  RuntimeReport,
-  RuntimesAnswer,
-} from "./admin/runtimes.ts";
 export type * from "./admin/upgrade.ts";
-export type {
-  DaemonProgram,
-  DaemonUpgradeAnswer,
-  DaemonUpgradeRequest,
-  MovedParts,
-  UpgradeStep,
-} from "./admin/upgrade.ts";
 export {
   ADMIN_SOCKET,
   type AppLimits,
