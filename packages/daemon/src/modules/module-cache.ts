@@ -1,0 +1,49 @@
+/**
+ * The folder of compiled modules, `<prefix>/modules/<pid>`: what a thread loads is executed by the
+ * daemon, so nobody else may write there.
+ */
+import { lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { KoalaError } from "@koala/interface";
+
+/**
+ * Makes the folder of this process and removes those that ended daemons have left.
+ *
+ * @throws KoalaError `ERR_MODULE_CACHE` when somebody else owns it or could write to it.
+ */
+export function openModuleCache(prefix: string): string {
+  const home = join(prefix, "modules");
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  checkOwner(home);
+  for (const name of readdirSync(home)) {
+    if (/^\d+$/.test(name) && !isAlive(Number(name))) removeModuleCache(join(home, name));
+  }
+  const own = join(home, String(process.pid));
+  removeModuleCache(own);
+  mkdirSync(own, { mode: 0o700 });
+  return own;
+}
+
+/** Removes the folder of a process. */
+export function removeModuleCache(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+function checkOwner(folder: string): void {
+  const { uid, mode } = lstatSync(folder);
+  const self = process.geteuid?.() ?? uid;
+  if (lstatSync(folder).isDirectory() && uid === self && (mode & 0o022) === 0) return;
+  throw new KoalaError(
+    "ERR_MODULE_CACHE",
+    `${folder} must be a folder that only the daemon's user (${self}) can write to, for code is executed from there; found owner ${uid}, mode ${(mode & 0o777).toString(8)}. Remove it, or use another prefix`,
+  );
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

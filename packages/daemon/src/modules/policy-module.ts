@@ -1,0 +1,95 @@
+/** A module that is a policy: loaded, and looked at before anybody relies on it. */
+import { KoalaError } from "@koala/interface";
+import { isPolicy, type PolicyDefinition } from "@koala/policy";
+import { type CompiledModule, compileModule } from "./compile.ts";
+import { explainLoadFailure } from "./load-failure.ts";
+import { locateModule, type ModulePlaces } from "./locate.ts";
+import { requireModule } from "./require-module.ts";
+import { sourcesReady } from "./source-file.ts";
+
+const namePattern = /^[a-z][a-z0-9-]{0,63}$/;
+const versionPattern = /^\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?$/;
+const sharedHandlers = [
+  "sharedBytes",
+  "check",
+  "checkMethod",
+  "prepare",
+  "start",
+  "stop",
+  "reconfigure",
+  "onRequest",
+  "onResponse",
+  "onRoute",
+  "export",
+  "import",
+  "control",
+] as const;
+
+/** A policy's code, as the main thread has it and as the runtimes load it. */
+export interface PolicyModule {
+  /** As `use` names it. */
+  readonly use: string;
+  /** Where the code is from: its first file. */
+  readonly entry: string;
+  readonly compiled: CompiledModule;
+  readonly definition: PolicyDefinition;
+}
+
+/**
+ * Loads a policy from where it is now. The same code is the same module, however often it is loaded.
+ *
+ * @throws KoalaError `ERR_MODULE_…`; see docs/reference/errors.md.
+ */
+export async function loadPolicyModule(
+  use: string,
+  places: ModulePlaces,
+  cache: string,
+  /** Where the code is, if not where `use` says. */
+  from: string = use,
+): Promise<PolicyModule> {
+  await sourcesReady;
+  const located = locateModule(from, places);
+  const compiled = compileModule(located, places, cache);
+  let exported: unknown;
+  try {
+    exported = requireModule(compiled.path);
+  } catch (error) {
+    throw explainLoadFailure(compiled, use, error);
+  }
+  return { use, entry: located.entry, compiled, definition: checkPolicy(exported, located.entry) };
+}
+
+/** What a module exports by default, as a policy; throws ERR_MODULE_EXPORT when it is none. */
+function checkPolicy(exported: unknown, file: string): PolicyDefinition {
+  const fail = (text: string): never => {
+    throw new KoalaError("ERR_MODULE_EXPORT", `${file}: ${text}`);
+  };
+  if (!isPolicy(exported)) {
+    return fail(
+      `its default export is ${exported === undefined ? "missing" : "no policy"}. Write: export default definePolicy({ name, version, config, onRequest(call, ctx) { … } })`,
+    );
+  }
+  const { name, version, stateVersion = 1, config, counters = [] } = exported;
+  if (typeof name !== "string" || !namePattern.test(name)) {
+    fail(`name must be lower-case letters, digits and hyphens, found ${JSON.stringify(name)}`);
+  }
+  if (typeof version !== "string" || !versionPattern.test(version)) {
+    fail(`version must be a semantic version such as "1.0.0", found ${JSON.stringify(version)}`);
+  }
+  if (!Number.isInteger(stateVersion) || stateVersion < 1) {
+    fail(`stateVersion must be a whole number from 1 on, found ${JSON.stringify(stateVersion)}`);
+  }
+  if (typeof (config as { safeParse?: unknown } | undefined)?.safeParse !== "function") {
+    fail(
+      "config must be a zod type: z.strictObject({ … }), or z.strictObject({}) if there is none",
+    );
+  }
+  if (!Array.isArray(counters) || !counters.every((counter) => typeof counter === "string")) {
+    fail("counters must be a list of names");
+  }
+  for (const handler of sharedHandlers) {
+    const found: unknown = exported[handler];
+    if (found !== undefined && typeof found !== "function") fail(`${handler} must be a function`);
+  }
+  return exported;
+}
