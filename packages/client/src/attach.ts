@@ -43,6 +43,7 @@ const welcomeFds = 5;
 export function attach(
   path: string,
   name: string,
+  labels: Readonly<Record<string, string>>,
   timeoutMs: number,
   adopt: (attachment: Attachment) => void,
 ): Promise<void> {
@@ -79,7 +80,8 @@ export function attach(
     let control: ControlChannel | undefined;
     try {
       control = new ControlChannel(path, { onPacket, onEnd });
-      control.send({ op: "hello", version: CONTROL_VERSION, name, library, thread: threadId });
+      const version = CONTROL_VERSION;
+      control.send({ op: "hello", version, name, library, thread: threadId, labels });
     } catch (cause) {
       fail("ERR_CONNECT_SOCKET", `${path}: ${messageOf(cause)}`, true, cause);
     }

@@ -10,6 +10,11 @@ export interface ConnectOptions {
   prefix?: string;
   /** What logs and `koalactl apps` call this app. Default: the name of the program's file. */
   name?: string;
+  /**
+   * What else this app says of itself, `{ team: "maps" }`: policies can be attached by it. Up to 32; keys of
+   * letters, digits and `_ . / -`.
+   */
+  labels?: Readonly<Record<string, string>>;
   /** How long to wait for a daemon: here, and for calls while it is away. Default 5000. */
   waitMs?: number;
   /** Calls that may wait here before further ones fail with RESOURCE_EXHAUSTED. Default 65536. */
@@ -29,6 +34,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Mesh> {
   const mesh = new MeshConnection({
     prefix: resolvePrefix(options.prefix),
     name: options.name ?? programName(),
+    labels: options.labels ?? {},
     waitMs: options.waitMs ?? waitMsDefault,
     maxQueuedCalls: options.maxQueuedCalls ?? maxQueuedCallsDefault,
     log: options.log ?? logToStderr,

@@ -43,6 +43,7 @@ export interface Mesh {
 export interface MeshOptions {
   readonly prefix: string;
   readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
   readonly waitMs: number;
   readonly maxQueuedCalls: number;
   readonly log: Log;
@@ -257,7 +258,8 @@ export class MeshConnection implements Mesh, DatapathOwner {
       const left = Math.max(deadline - performance.now(), retryMsMin);
       try {
         const timeoutMs = Math.min(left, attachMsMax);
-        await attach(this.path, this.options.name, timeoutMs, (a) => this.adopt(a));
+        const { name, labels } = this.options;
+        await attach(this.path, name, labels, timeoutMs, (a) => this.adopt(a));
         return;
       } catch (error) {
         if (error instanceof ConnectError && !error.mayRetry) throw error;

@@ -47,4 +47,12 @@ export {
 export { decodeMetadata, encodeMetadata, type MetadataEntry } from "./app/metadata.ts";
 export * from "./app/slot.ts";
 export * from "./link/frame.ts";
-export type { Bind, Goaway, Hello, Refused, ServiceOffer, Services } from "./link/handshake.ts";
+export type {
+  Bind,
+  BindCaller,
+  Goaway,
+  Hello,
+  Refused,
+  ServiceOffer,
+  Services,
+} from "./link/handshake.ts";

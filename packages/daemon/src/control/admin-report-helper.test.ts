@@ -12,6 +12,7 @@ function app(id: number, runtime: number): AppStatus {
     name: `app-${id}`,
     library: "0.1.0",
     thread: 0,
+    labels: {},
     pid: 100 + id,
     uid: 1000,
     callsMade: 10 * id,

@@ -175,8 +175,9 @@ export class AppServer {
     const runtime = runtimes.reduce((least, next) => (next.apps < least.apps ? next : least));
     runtime.apps++;
     channel.runtime = runtime;
-    const { name, library, thread } = hello;
-    const identity: AppIdentity = { name, library, thread, pid: channel.pid, uid: channel.uid };
+    const { name, library, thread, labels = {} } = hello;
+    const { pid, uid } = channel;
+    const identity: AppIdentity = { name, library, thread, labels, pid, uid };
     // The runtime gets a descriptor of its own, so that neither side closes what the other one uses.
     const controlFd = duplicateFd(channel.fd);
     runtime.command({ op: "attach", app: channel.id, controlFd, identity });

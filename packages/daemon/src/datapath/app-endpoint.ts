@@ -9,6 +9,7 @@
 import type { Engine } from "@koala/interface";
 import { Origin, Status, statusFrom, statusName } from "@koala/interface";
 import { doorbellRing } from "@koala/native";
+import type { Caller } from "@koala/policy";
 import {
   RELEASES_PER_SLOT,
   SLOT_WORDS,
@@ -45,6 +46,8 @@ export interface AppEndpointOptions {
   id: number;
   /** For people: name and pid. */
   label: string;
+  /** Who it is, for policies. */
+  identity: Caller;
   rings: Memory;
   ringSlots: number;
   callsMax: number;
@@ -64,6 +67,8 @@ export interface AppEndpointOptions {
 export class AppEndpoint implements Engine, Party, BlockOwner {
   readonly name: string;
   readonly label: string;
+  readonly isLocal = true;
+  readonly isApp = true;
   readonly id: number;
   readonly send: SendRegions;
   readonly receive: ReceiveSpace;
@@ -136,7 +141,14 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
   }
 
   bind(target: string, schema: ServiceSchema): Binding {
-    const binding = createBinding(this.bindings.length, this, target, schema, "anywhere");
+    const binding = createBinding(
+      this.bindings.length,
+      this,
+      this.options.identity,
+      target,
+      schema,
+      "anywhere",
+    );
     this.bindings.push(binding);
     return binding;
   }
@@ -222,6 +234,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
         Status.RESOURCE_EXHAUSTED,
         Origin.LOCAL_DAEMON,
         `a reply of ${body.bodyBytes()} bytes does not fit the receive heap; raise receive_heap in [limits] of koala.toml`,
+        null,
       );
       return Outcome.DONE;
     }
@@ -233,19 +246,39 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     return Outcome.DONE;
   }
 
-  finishWith(call: Call, status: Status, origin: Origin, message: string): void {
+  finishWith(
+    call: Call,
+    status: Status,
+    origin: Origin,
+    message: string,
+    trailers: Uint8Array | null,
+  ): void {
     const { callerId, holdsRequest } = call;
-    if (!this.out.replyWith(callerId, status, origin, message, holdsRequest)) this.awaitRing();
+    if (!this.out.replyWith(callerId, status, origin, message, holdsRequest, trailers)) {
+      this.awaitRing();
+    }
   }
 
   retry(call: Call): boolean {
     const isReply = call.parked === Parked.REPLY;
+    if (call.copy !== null) {
+      return isReply
+        ? this.passReply(call, call.slot, call.copy) !== Outcome.PARK
+        : this.passRequest(call, call.copy);
+    }
     const wrong = this.send.locate(call.slot, isReply, this.body);
     if (wrong !== "") {
       this.violate(wrong);
       return false;
     }
-    return isReply ? this.passReply(call, call.slot) !== Outcome.PARK : this.passRequest(call);
+    return isReply
+      ? this.passReply(call, call.slot, this.body) !== Outcome.PARK
+      : this.passRequest(call, this.body);
+  }
+
+  parkedRequest(call: Call): Body | null {
+    if (call.copy !== null) return call.copy;
+    return this.send.locate(call.slot, false, this.body) === "" ? this.body : null;
   }
 
   dropReply(call: Call): void {
@@ -356,20 +389,19 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     call.slot[W_BLOCK_TAG] = slot[W_BLOCK_TAG]!;
     call.slot[W_BLOCK_OFFSET] = slot[W_BLOCK_OFFSET]!;
     this.router.setDeadline(call, slot[W_TIMEOUT]! >>> 0);
+    this.router.policies.begin(call);
     if (this.body.bodyBytes() > this.options.messageBytesMax) {
       const text = `a message of ${this.body.bodyBytes()} bytes is larger than ${this.options.messageBytesMax}; raise message in [limits] of koala.toml`;
       this.router.fail(call, Status.RESOURCE_EXHAUSTED, Origin.LOCAL_DAEMON, text);
       return;
     }
     call.slot.set(slot);
-    this.passRequest(call);
+    this.passRequest(call, this.body);
   }
 
-  /** Offers the request in `body` to the callee, or to the router while there is none. */
-  private passRequest(call: Call): boolean {
-    const { callee } = call;
-    const outcome =
-      callee === null ? this.router.dispatch(call, this.body) : callee.begin(call, this.body);
+  /** Offers a request to whoever serves it. */
+  private passRequest(call: Call, body: Body): boolean {
+    const outcome = this.router.dispatch(call, body);
     if (outcome === Outcome.PARK) {
       call.parked = Parked.REQUEST;
       return false;
@@ -415,14 +447,13 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
       this.router.fail(call, Status.RESOURCE_EXHAUSTED, Origin.REMOTE_DAEMON, text);
       return;
     }
-    this.passReply(call, slot);
+    this.passReply(call, slot, this.body);
   }
 
-  /** Offers the reply in `body` to the caller. */
-  private passReply(call: Call, slot: Int32Array): Outcome {
+  /** Offers a reply to the caller. */
+  private passReply(call: Call, slot: Int32Array, body: Body): Outcome {
     const { caller } = call;
-    const outcome =
-      caller === null ? Outcome.DONE : caller.finish(call, call.status, call.origin, this.body);
+    const outcome = this.router.deliver(call, call.status, call.origin, body);
     if (outcome === Outcome.PARK) {
       call.parked = Parked.REPLY;
       if (slot !== call.slot) call.slot.set(slot);

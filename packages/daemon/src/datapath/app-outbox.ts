@@ -36,6 +36,7 @@ interface LateReply {
   readonly origin: Origin;
   readonly message: string;
   readonly hold: boolean;
+  readonly trailers: Uint8Array | null;
 }
 
 export class AppOutbox {
@@ -113,8 +114,9 @@ export class AppOutbox {
     origin: Origin,
     message: string,
     hold: boolean,
+    trailers: Uint8Array | null = null,
   ): boolean {
-    const reply = { callerId, status, origin, message, hold };
+    const reply = { callerId, status, origin, message, hold, trailers };
     if (this.writeStatus(reply)) return true;
     this.lateReplies.push(reply);
     return false;
@@ -185,10 +187,11 @@ export class AppOutbox {
     words[at + W_METADATA_LENGTH] = body.metadataLength;
   }
 
-  private writeStatus({ callerId, status, origin, message, hold }: LateReply): boolean {
+  private writeStatus(reply: LateReply): boolean {
+    const { callerId, status, origin, message, hold, trailers } = reply;
     if (this.ring.free() === 0) return false;
     const { text, words } = this;
-    text.setText(message.slice(0, statusMessageBytesMax));
+    text.setText(message.slice(0, statusMessageBytesMax), trailers);
     const placed = this.receive.putText(text);
     const at = this.openReply(callerId, status, origin, hold, false);
     if (!placed) {

@@ -1,7 +1,10 @@
 /** The two ends of a route: who wants to call a service (binding) and who serves it (export). */
 import type { Status } from "@koala/interface";
+import type { Caller } from "@koala/policy";
+import type { Chain } from "@koala/policy/engine";
 import type { MessageCodec, MethodSchema, ServiceSchema, Transcoder } from "@koala/schema";
 import type { Party } from "./call.ts";
+import type { PartyEndpoint } from "./endpoints.ts";
 
 /**
  * How far calls may go, by where they came from: those of apps anywhere; those that came over a link from
@@ -15,6 +18,8 @@ export interface Binding {
   /** Chosen by the caller (link) or by the caller's datapath (app); unique there. */
   readonly id: number;
   readonly caller: Party;
+  /** Who that is, for policies and for the daemons that the calls go on to. */
+  readonly identity: Caller;
   readonly target: string;
   readonly schema: ServiceSchema;
   /** How far beyond the apps of this runtime its calls may go. */
@@ -24,11 +29,17 @@ export interface Binding {
   version: number;
   /** Whose turn it is. */
   turn: number;
+  /** By method, the candidates as routing policies see them; as valid as those are. */
+  endpoints: (PartyEndpoint[] | undefined)[];
+  /** By method, the policies that its calls go through; undefined: not asked for yet. Valid while `chainsVersion` is. */
+  chains: (Chain | null | undefined)[];
+  chainsVersion: number;
 }
 
 export function createBinding(
   id: number,
   caller: Party,
+  identity: Caller,
   target: string,
   schema: ServiceSchema,
   reach: Reach,
@@ -36,12 +47,16 @@ export function createBinding(
   return {
     id,
     caller,
+    identity,
     target,
     schema,
     reach,
     candidates: [],
     version: -1,
     turn: 0,
+    endpoints: [],
+    chains: [],
+    chainsVersion: -1,
   };
 }
 

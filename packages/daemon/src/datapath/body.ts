@@ -71,13 +71,22 @@ export class Body {
     this.detailsLength = 0;
   }
 
-  /** Makes it a bare status message of the daemon's own. */
-  setText(text: string): void {
+  /** Makes it a bare status message of the daemon's own, with encoded metadata if there is some. */
+  setText(text: string, metadata: Uint8Array | null = null): void {
     this.clear();
-    this.text ??= openMemory(new ArrayBuffer(statusMessageBytesMax));
+    const metadataBytes = metadata === null ? 0 : padTo8(metadata.length);
+    const bytes = metadataBytes + statusMessageBytesMax;
+    if (this.text === null || this.text.buffer.byteLength < bytes) {
+      this.text = openMemory(new ArrayBuffer(bytes));
+    }
+    const { u8 } = this.text;
     this.tail = this.text;
-    this.messageOffset = 0;
-    this.messageLength = encoder.encodeInto(text, this.text.u8).written;
+    if (metadata !== null) u8.set(metadata, 0);
+    this.metadataOffset = 0;
+    this.metadataLength = metadata?.length ?? 0;
+    this.messageOffset = metadataBytes;
+    const room = u8.subarray(metadataBytes, metadataBytes + statusMessageBytesMax);
+    this.messageLength = encoder.encodeInto(text, room).written;
   }
 
   /** Gives up the block that the message was placed in. */

@@ -7,11 +7,15 @@
  * invented id finds nothing. Objects are pooled: a call costs no garbage.
  */
 import type { Origin, Status } from "@koala/interface";
+import type { Endpoint } from "@koala/policy";
+import type { LiveCall } from "@koala/policy/engine";
 import { SLOT_WORDS } from "@koala/protocol";
 import { Timer } from "@koala/runtime";
 import type { MessageCodec, MethodSchema, Transcoder } from "@koala/schema";
+import type { AttemptGroup, PolicyAttempt } from "./attempts.ts";
 import type { Binding } from "./binding.ts";
 import type { Body } from "./body.ts";
+import type { PartyEndpoint } from "./endpoints.ts";
 import type { ParkQueue } from "./park-queue.ts";
 
 /** What came of handing a request or a reply on. */
@@ -39,6 +43,10 @@ export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 export interface Party {
   /** For logs and status messages. */
   readonly label: string;
+  /** It is of this host: an app, or another runtime of this daemon. */
+  readonly isLocal: boolean;
+  /** It is an app of this runtime, so the policies of the server's side have their turn here. */
+  readonly isApp: boolean;
   /** Why the last `begin` or `finish` answered INVALID. */
   readonly invalidReason: string;
   /** This party serves the call: hands it the request. */
@@ -50,12 +58,23 @@ export interface Party {
   cancel(call: Call, reason: Status): void;
   /** This party made the call: hands it the reply. */
   finish(call: Call, status: Status, origin: Origin, body: Body): Outcome;
-  /** This party made the call: hands it a status of the daemon's own. Always taken, if need be late. */
-  finishWith(call: Call, status: Status, origin: Origin, message: string): void;
+  /**
+   * This party made the call: hands it a status of the daemon's own, with encoded metadata for trailers.
+   * Always taken, if need be late.
+   */
+  finishWith(
+    call: Call,
+    status: Status,
+    origin: Origin,
+    message: string,
+    trailers: Uint8Array | null,
+  ): void;
   /** This party sent a message that is parked elsewhere: offers it again. True if it is not parked any more. */
   retry(call: Call): boolean;
   /** This party sent a reply that is parked elsewhere, and nobody wants it any more. */
   dropReply(call: Call): void;
+  /** This party made the call, and its request is parked: where that is. Null when it is no good. */
+  parkedRequest(call: Call): Body | null;
 }
 
 /** An app whose send blocks other parts of the daemon may refer to for a while. */
@@ -120,6 +139,19 @@ export class Call {
   holdsRequest = false;
   status: Status = 0;
   origin: Origin = 0;
+  /**
+   * What policies know of the call; made when the first one has to do with it, and reused. `chain` in it is
+   * null when none has.
+   */
+  live: LiveCall | null = null;
+  /** Whom a routing policy chose. */
+  endpoint: PartyEndpoint | null = null;
+  /** Endpoints that get it only if nobody else can. */
+  avoid: readonly Endpoint[] | null = null;
+  /** Attempts that a policy makes to get this call done. */
+  attempts: AttemptGroup | null = null;
+  /** This call is such an attempt, or a mirrored one. */
+  attempt: PolicyAttempt | null = null;
 
   constructor(table: CallTable) {
     this.timer = new Timer(() => table.onDeadline(this));
@@ -177,6 +209,9 @@ export class CallTable {
     call.copyOwner = null;
     call.copyBytes = 0;
     call.holdsRequest = false;
+    call.attempts = null;
+    call.attempt = null;
+    call.avoid = null;
     this.count--;
     this.free.push(call);
   }

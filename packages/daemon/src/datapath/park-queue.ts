@@ -16,6 +16,11 @@ export class ParkQueue {
     return this.calls.size;
   }
 
+  /** Those that wait, first come first. */
+  waiting(): Call[] {
+    return [...this.calls];
+  }
+
   /** Appends a call; one that is here already keeps its place. */
   push(call: Call): void {
     if (call.queue !== this) call.queue?.remove(call);

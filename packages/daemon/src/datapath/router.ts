@@ -8,7 +8,9 @@
  * something changes (`version`).
  */
 import { KoalaError, Origin, Status } from "@koala/interface";
+import { Passage } from "@koala/policy/engine";
 import type { Runtime } from "@koala/runtime";
+import { PolicyParty } from "./attempts.ts";
 import {
   type Binding,
   type Candidate,
@@ -21,7 +23,9 @@ import {
 } from "./binding.ts";
 import type { Body } from "./body.ts";
 import { type Call, CallTable, Outcome, Parked, type Party } from "./call.ts";
+import type { PartyEndpoint } from "./endpoints.ts";
 import { ParkQueue } from "./park-queue.ts";
+import { type DenialReport, PolicyChains } from "./policy-chains.ts";
 import type { SchemaStore } from "./schema-store.ts";
 
 /** What the router asks about links that are not there (yet). */
@@ -39,8 +43,13 @@ export class Router {
   readonly calls: CallTable = new CallTable();
   readonly exports: Export[] = [];
   readonly links: RouteLink[] = [];
+  readonly policies: PolicyChains;
+  /** Makes the calls that policies make. */
+  readonly policyParty: PolicyParty;
   /** Told after each change of `exports`, so that links can tell their peers. */
   onExportsChanged: () => void = () => {};
+  /** Told of each denial by a policy. */
+  onDenied: (report: DenialReport) => void = () => {};
   situation: LinkSituation = { firstAttempts: () => 0, problems: () => [] };
   private readonly runtime: Runtime;
   private readonly schemas: SchemaStore;
@@ -48,10 +57,24 @@ export class Router {
   private readonly waiting = new ParkQueue((call) => this.offerAgain(call));
   private version = 0;
 
-  constructor(runtime: Runtime, schemas: SchemaStore) {
+  /** `instance`: short and unique to this runtime of this daemon; begins request ids. */
+  constructor(runtime: Runtime, schemas: SchemaStore, instance: string) {
     this.runtime = runtime;
     this.schemas = schemas;
     this.calls.onDeadline = (call) => this.expire(call);
+    this.policyParty = new PolicyParty(this);
+    this.policies = new PolicyChains({
+      runtime,
+      instance,
+      timeLeftMs: (call) => this.timeLeftMs(call),
+      proceed: (call) => this.proceed(call),
+      onDenied: (report) => this.onDenied(report),
+    });
+  }
+
+  /** Milliseconds of the monotonic clock, as of the start of this round. */
+  nowMs(): number {
+    return this.runtime.nowMs;
   }
 
   addExport(entry: Export): void {
@@ -100,14 +123,99 @@ export class Router {
   }
 
   /**
-   * Hands a request to somebody who serves it. DONE also when the call could not be served and has been
-   * ended with a status; PARK: it waits, the source keeps the message.
+   * Hands a request to somebody who serves it, through the policies of the call. DONE also when the call
+   * could not be served and has been ended with a status; PARK: it waits, the source keeps the message.
    */
   dispatch(call: Call, body: Body): Outcome {
-    const selected = this.select(call);
-    if (selected !== Outcome.DONE || !call.open) return selected;
+    const chain = call.live === null ? null : call.live.chain;
+    if (chain !== null) return this.dispatchThrough(call, body, chain.clientCount);
+    if (call.callee === null) {
+      const selected = this.select(call);
+      if (selected !== Outcome.DONE || !call.open) return selected;
+    }
     const outcome = call.callee!.begin(call, body);
     if (outcome === Outcome.PARK) call.parked = Parked.REQUEST;
+    return outcome;
+  }
+
+  /** The same for a call that policies are concerned with. */
+  private dispatchThrough(call: Call, body: Body, clientCount: number): Outcome {
+    const { policies } = this;
+    const live = call.live!;
+    let outcome = this.pass(call, body, clientCount);
+    if (outcome !== Outcome.DONE || !call.open || call.attempts !== null) return outcome;
+    if (call.callee === null) outcome = this.select(call);
+    if (outcome === Outcome.DONE && call.open && call.callee!.isApp) {
+      outcome = this.pass(call, body, live.chain!.steps.length);
+      if (outcome !== Outcome.DONE || !call.open || call.attempts !== null) return outcome;
+    }
+    if (outcome === Outcome.DONE && call.open) outcome = call.callee!.begin(call, body);
+    if (outcome === Outcome.PARK) {
+      call.parked = Parked.REQUEST;
+      policies.requestParked(call, body);
+    } else if (call.open && call.copyOwner === null) {
+      call.copy = null;
+    }
+    return outcome;
+  }
+
+  /** Runs the policies before `end`. DONE: it may go on, unless it has ended or is left to attempts. */
+  private pass(call: Call, body: Body, end: number): Outcome {
+    if (call.live!.stage >= end) return Outcome.DONE;
+    switch (this.policies.request(call, body, end)) {
+      case Passage.PASSED:
+        return Outcome.DONE;
+      case Passage.DENIED:
+        this.deny(call);
+        return Outcome.DONE;
+      case Passage.HELD:
+        if (call.attempts !== null) return Outcome.DONE;
+        call.parked = Parked.REQUEST;
+        return Outcome.PARK;
+      default:
+        return Outcome.INVALID;
+    }
+  }
+
+  /** A policy lets a held call go on, or has ended it. */
+  private proceed(call: Call): void {
+    const { live } = call;
+    if (live === null || live.chain === null || live.holder !== null) return;
+    if (live.isDenied) this.deny(call);
+    else this.offerAgain(call);
+  }
+
+  private deny(call: Call): void {
+    const live = call.live!;
+    const first = this.policies.denialOf(call);
+    const passage = this.policies.response(
+      call,
+      live.denial.status,
+      Origin.POLICY,
+      null,
+      live.denial.message,
+    );
+    const { text, trailers } = passage === Passage.DENIED ? this.policies.denialOf(call) : first;
+    call.caller?.finishWith(call, live.denial.status, Origin.POLICY, text, trailers);
+    this.end(call);
+  }
+
+  /**
+   * Hands the reply to the caller, through the policies that the request got to. The source of the message
+   * does with the outcome as with that of `Party.finish`.
+   */
+  deliver(call: Call, status: Status, origin: Origin, body: Body): Outcome {
+    const { caller, live } = call;
+    if (caller === null) return Outcome.DONE;
+    if (live === null || live.chain === null) return caller.finish(call, status, origin, body);
+    if (this.policies.response(call, status, origin, body, "") === Passage.DENIED) {
+      body.discard();
+      const { text, trailers } = this.policies.denialOf(call);
+      caller.finishWith(call, live.denial.status, Origin.POLICY, text, trailers);
+      return Outcome.DONE;
+    }
+    const outcome = caller.finish(call, status, origin, body);
+    if (outcome === Outcome.PARK) this.policies.replyParked(call, body);
     return outcome;
   }
 
@@ -120,6 +228,9 @@ export class Router {
     if (binding.version !== this.version) this.resolve(binding);
     const count = binding.candidates.length;
     if (count === 0) return this.refuse(call, binding);
+    if (call.avoid !== null || (call.live?.chain?.routing.length ?? 0) > 0) {
+      return this.selectByPolicy(call, binding);
+    }
     binding.turn = binding.turn + 1 < count ? binding.turn + 1 : 0;
     let candidate = binding.candidates[binding.turn]!;
     let method = candidate.methods[call.method!.index];
@@ -129,28 +240,77 @@ export class Router {
       candidate = binding.candidates[binding.turn]!;
       method = candidate.methods[call.method!.index];
     }
-    if (method === undefined) {
-      this.fail(
-        call,
-        Status.UNIMPLEMENTED,
-        Origin.LOCAL_DAEMON,
-        `${binding.schema.typeName}/${call.method!.name}: ${candidate.party.label} serves "${binding.target}" with a schema that has no such method${count > 1 ? ", as do the others" : ""}`,
-      );
+    if (method === undefined) this.failWithoutMethod(call, binding);
+    else assign(call, candidate, method);
+    return Outcome.DONE;
+  }
+
+  /** The same where policies choose. */
+  private selectByPolicy(call: Call, binding: Binding): Outcome {
+    const { index } = call.method!;
+    const { policies } = this;
+    binding.endpoints[index] ??= policies.endpoints.among(binding.candidates, index);
+    const all = binding.endpoints[index];
+    if (all.length === 0) {
+      this.failWithoutMethod(call, binding);
       return Outcome.DONE;
     }
-    call.callee = candidate.party;
-    call.calleeTarget = candidate.target;
-    call.calleeMethod = method.index;
-    call.requestTranscoder = method.request;
-    call.replyCodec = method.output;
-    call.replyTranscoder = method.reply;
+    let left: readonly PartyEndpoint[] = policies.route(call, all);
+    const { avoid } = call;
+    if (avoid !== null && left.some((endpoint) => !avoid.includes(endpoint))) {
+      left = left.filter((endpoint) => !avoid.includes(endpoint));
+    }
+    if (left.length === 0) {
+      const text = `${call.method!.name}: the policies have left none of the ${all.length} servers of "${binding.target}"`;
+      this.fail(call, Status.UNAVAILABLE, Origin.POLICY, text);
+      return Outcome.DONE;
+    }
+    binding.turn++;
+    const endpoint = left[binding.turn % left.length]!;
+    for (const candidate of binding.candidates) {
+      const method = candidate.methods[index];
+      if (candidate.party !== endpoint.party || method === undefined) continue;
+      assign(call, candidate, method);
+      break;
+    }
+    if (call.live?.chain != null) {
+      if (call.endpoint !== null) call.endpoint.inFlight--;
+      call.endpoint = endpoint;
+      endpoint.inFlight++;
+    }
     return Outcome.DONE;
+  }
+
+  private failWithoutMethod(call: Call, binding: Binding): void {
+    const { candidates, schema, target } = binding;
+    const others = candidates.length > 1 ? ", as do the others" : "";
+    this.fail(
+      call,
+      Status.UNIMPLEMENTED,
+      Origin.LOCAL_DAEMON,
+      `${schema.typeName}/${call.method!.name}: ${candidates[0]!.party.label} serves "${target}" with a schema that has no such method${others}`,
+    );
   }
 
   /** Ends a call with a status of the daemon's own; the callee has nothing (more) to do with it. */
   fail(call: Call, status: Status, origin: Origin, message: string): void {
-    call.caller?.finishWith(call, status, origin, message);
+    this.conclude(call, status, origin, message);
     this.end(call);
+  }
+
+  /** Tells the caller, and the policies of the call, how it ended. */
+  private conclude(call: Call, status: Status, origin: Origin, message: string): void {
+    const { caller, live } = call;
+    if (live === null || live.chain === null) {
+      caller?.finishWith(call, status, origin, message, null);
+      return;
+    }
+    if (this.policies.response(call, status, origin, null, message) !== Passage.DENIED) {
+      caller?.finishWith(call, status, origin, message, null);
+      return;
+    }
+    const { text, trailers } = this.policies.denialOf(call);
+    caller?.finishWith(call, live.denial.status, Origin.POLICY, text, trailers);
   }
 
   /** Ends a call whose message has no equivalent in the schema of the other side. */
@@ -161,12 +321,13 @@ export class Router {
 
   /** The same while the callee may be at work: it is told to stop. */
   abort(call: Call, status: Status, origin: Origin, message: string): void {
-    call.caller?.finishWith(call, status, origin, message);
+    this.conclude(call, status, origin, message);
     this.abandon(call, status);
   }
 
   /** Nobody waits for the reply any more: the callee is told, the caller is not. */
   abandon(call: Call, reason: Status): void {
+    this.leaveChain(call, reason);
     call.caller = null;
     this.runtime.timers.clear(call.timer);
     if (call.callee === null || call.parked !== Parked.NO) this.end(call);
@@ -175,10 +336,18 @@ export class Router {
 
   /** The call is over for everybody. */
   end(call: Call): void {
+    this.leaveChain(call, Status.CANCELLED);
     this.runtime.timers.clear(call.timer);
+    if (call.attempts !== null) this.policyParty.endAttempts(call);
     if (call.parked === Parked.REPLY) call.callee?.dropReply(call);
     call.copyOwner?.dropCopy(call);
     this.calls.closeCall(call);
+  }
+
+  /** Whatever way a call ends, its policies hear of it, once. */
+  private leaveChain(call: Call, reason: Status): void {
+    if (call.live === null || call.live.chain === null) return;
+    this.policies.response(call, reason, Origin.APP, null, "the caller gave up");
   }
 
   /** An app or a link is gone: what it made is abandoned, what it served ends with the status. */
@@ -200,6 +369,8 @@ export class Router {
   /** Offers a parked message again; true if it is not parked any more. */
   offerAgain(call: Call): boolean {
     if (call.parked === Parked.NO) return true;
+    // A policy holds it, and says when it goes on.
+    if (call.live !== null && call.live.holder !== null) return false;
     const source = call.parked === Parked.REQUEST ? call.caller : call.callee;
     return source === null ? true : source.retry(call);
   }
@@ -219,6 +390,7 @@ export class Router {
   private resolve(binding: Binding): void {
     binding.version = this.version;
     binding.turn = 0;
+    binding.endpoints = [];
     const { reach } = binding;
     const here = this.localCandidates(binding);
     let isPending = false;
@@ -359,4 +531,14 @@ export class Router {
     }
     return `nobody serves "${target}": ${tried.join("; ")}`;
   }
+}
+
+/** Notes on a call who serves it, and in which layouts. */
+function assign(call: Call, candidate: Candidate, method: CandidateMethod): void {
+  call.callee = candidate.party;
+  call.calleeTarget = candidate.target;
+  call.calleeMethod = method.index;
+  call.requestTranscoder = method.request;
+  call.replyCodec = method.output;
+  call.replyTranscoder = method.reply;
 }

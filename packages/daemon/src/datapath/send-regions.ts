@@ -88,9 +88,7 @@ export class SendRegions {
   /** What a successor has to know. */
   save(): SendRegionState[] {
     return this.regions.flatMap((region, id): SendRegionState[] =>
-      region === undefined
-        ? []
-        : [{ id, fd: region.fd, bytes: region.memory.buffer.byteLength }],
+      region === undefined ? [] : [{ id, fd: region.fd, bytes: region.memory.buffer.byteLength }],
     );
   }
 

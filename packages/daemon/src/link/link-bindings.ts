@@ -3,6 +3,7 @@
  * host wants to call here. Schemas travel once a link and only if the far daemon does not know them.
  */
 import { KoalaError, Status } from "@koala/interface";
+import type { Caller } from "@koala/policy";
 import { type Bind, FrameType, type Refused, SHORT_HEADER_BYTES } from "@koala/protocol";
 import type { ServiceSchema } from "@koala/schema";
 import {
@@ -14,6 +15,7 @@ import {
 import type { Party } from "../datapath/call.ts";
 import type { Router } from "../datapath/router.ts";
 import type { SchemaStore } from "../datapath/schema-store.ts";
+import type { LinkState } from "./link-state.ts";
 
 /** Bindings one daemon may have on a link. */
 const bindingsMax = 4096;
@@ -28,6 +30,8 @@ export interface ColdSender {
 
 interface Mine {
   readonly id: number;
+  readonly target: string;
+  readonly caller: Caller;
   readonly schema: ServiceSchema;
   state: LinkBindingState;
   schemaSent: boolean;
@@ -47,6 +51,8 @@ export interface LinkBindingsOptions {
   schemaBytesMax: number;
   /** How far calls that came over this link may go. */
   reach: Reach;
+  /** The daemon over there, for callers of its host; undefined for a sibling, whose callers may be from anywhere. */
+  hostName: () => string | undefined;
 }
 
 export class LinkBindings {
@@ -62,14 +68,21 @@ export class LinkBindings {
 
   /** The state of a binding of this host, asking for it if that has not happened yet. */
   stateOf(binding: Binding): LinkBindingState {
-    const { target, schema } = binding;
-    const key = `${target}#${schema.typeName}#${schema.hash}`;
+    const { target, schema, identity: caller } = binding;
+    const key = keyOf(target, schema, caller);
     let mine = this.mine.get(key);
     if (mine === undefined) {
-      mine = { id: this.mineById.length, schema, state: { state: "pending" }, schemaSent: false };
+      const id = this.mineById.length;
+      mine = { id, target, caller, schema, state: { state: "pending" }, schemaSent: false };
       this.mine.set(key, mine);
       this.mineById.push(mine);
-      const bind: Bind = { target, service: schema.typeName, hash: schema.hash };
+      const { app, host, uid, labels } = caller;
+      const bind: Bind = {
+        target,
+        service: schema.typeName,
+        hash: schema.hash,
+        caller: { app, host, uid, labels },
+      };
       this.options.sender.sendJson(FrameType.BIND, mine.id, bind);
     }
     return mine.state;
@@ -155,6 +168,71 @@ export class LinkBindings {
     return "";
   }
 
+  save(): Pick<LinkState, "mine" | "theirs" | "incomplete"> {
+    const known = new Set(this.mine.values());
+    return {
+      mine: this.mineById.map((mine) => ({
+        target: mine.target,
+        caller: mine.caller,
+        service: mine.schema.typeName,
+        hash: mine.schema.hash,
+        isKnown: known.has(mine),
+        schemaSent: mine.schemaSent,
+        state: mine.state,
+      })),
+      theirs: [...this.theirs.values()].map(({ id, target, identity, schema }) => ({
+        id,
+        target,
+        caller: identity,
+        service: schema.typeName,
+        hash: schema.hash,
+      })),
+      incomplete: [...this.incomplete].map(([id, { bind, pieces }]) => ({ id, bind, pieces })),
+    };
+  }
+
+  /** Goes on with what `save` gave. The store has all schemas that it names. */
+  load(state: Pick<LinkState, "mine" | "theirs" | "incomplete">): void {
+    for (const {
+      target,
+      caller,
+      service,
+      hash,
+      isKnown,
+      schemaSent,
+      state: answer,
+    } of state.mine) {
+      const schema = this.acquire(service, hash);
+      // A link's own bindings do not count as users: those of its callers do.
+      this.options.schemas.release(schema);
+      const mine = { id: this.mineById.length, target, caller, schema, state: answer, schemaSent };
+      this.mineById.push(mine);
+      if (isKnown) this.mine.set(keyOf(target, schema, caller), mine);
+    }
+    for (const { id, target, caller, service, hash } of state.theirs) {
+      const schema = this.acquire(service, hash);
+      this.theirs.set(id, this.createTheirs(id, caller, target, schema));
+    }
+    for (const { id, bind, pieces } of state.incomplete) {
+      const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+      this.incomplete.set(id, { bind, pieces: [...pieces], bytes });
+    }
+  }
+
+  private acquire(service: string, hash: string): ServiceSchema {
+    const schema = this.options.schemas.acquire(service, hash);
+    if (schema !== undefined) return schema;
+    throw new KoalaError(
+      "ERR_HANDOVER_STATE",
+      `the state of a link names the schema ${hash.slice(0, 12)}… of ${service}, which did not come with it`,
+    );
+  }
+
+  private createTheirs(id: number, caller: Caller, target: string, schema: ServiceSchema): Binding {
+    const { link, reach } = this.options;
+    return createBinding(id, link, caller, target, schema, reach);
+  }
+
   close(): void {
     for (const binding of this.theirs.values()) this.options.schemas.release(binding.schema);
     this.theirs.clear();
@@ -162,8 +240,10 @@ export class LinkBindings {
   }
 
   private accept(id: number, bind: Bind, schema: ServiceSchema): void {
-    const { link, router, sender, reach } = this.options;
-    const binding = createBinding(id, link, bind.target, schema, reach);
+    const { router, sender, hostName } = this.options;
+    // What a daemon says of its callers is believed, but not on which host they are.
+    const caller = { ...bind.caller, host: hostName() ?? bind.caller.host, pid: 0 };
+    const binding = this.createTheirs(id, caller, bind.target, schema);
     const conflict = router.conflictOf(binding);
     if (conflict !== undefined) {
       this.options.schemas.release(schema);
@@ -178,4 +258,9 @@ export class LinkBindings {
     const refused: Refused = { code, status, message: message.slice(0, 8000) };
     this.options.sender.sendJson(FrameType.REFUSED, id, refused);
   }
+}
+
+/** Callers that are alike share a binding, however many apps they are. */
+function keyOf(target: string, schema: ServiceSchema, { app, host, uid, labels }: Caller): string {
+  return JSON.stringify([target, schema.typeName, schema.hash, app, host, uid, labels]);
 }

@@ -8,11 +8,13 @@ import { type Memory, openMemory } from "@koala/shm";
 import { AppEndpoint } from "../datapath/app-endpoint.ts";
 import type { Binding } from "../datapath/binding.ts";
 import { Body } from "../datapath/body.ts";
+import { loadBody, saveBody } from "../datapath/body-state.ts";
 import { type Call, type CopyOwner, Outcome, Parked, type Party } from "../datapath/call.ts";
 import type { Router } from "../datapath/router.ts";
 import { Assemblies, type Assembly } from "./assembly.ts";
 import { readMessageFrame } from "./frame-reader.ts";
 import type { LinkInput } from "./link-input.ts";
+import type { AssemblyState, BlockName, InputState, LinkState, StateNames } from "./link-state.ts";
 import type { MessageWriter } from "./message-writer.ts";
 
 const nothing: Memory = openMemory(new ArrayBuffer(8));
@@ -75,6 +77,7 @@ export class LinkCalls implements CopyOwner {
     call.method = method;
     this.streams.set(stream, call);
     router.setDeadline(call, words[w + F_TIMEOUT]! >>> 0);
+    router.policies.begin(call);
     if (body.bodyBytes() > this.options.messageBytesMax) {
       const text = `a message of ${body.bodyBytes()} bytes is larger than ${this.options.messageBytesMax}; raise message in [limits] of koala.toml on the server's host`;
       router.fail(call, Status.RESOURCE_EXHAUSTED, Origin.REMOTE_DAEMON, text);
@@ -137,7 +140,7 @@ export class LinkCalls implements CopyOwner {
     if (assembly.isPrivate) makeRoom(assembly, assembly.received + bytes);
     const offset = body.offset + assembly.received;
     assembly.received += bytes;
-    if (assembly.isPrivate) assembly.cost += length;
+    if (!assembly.isPaid) assembly.cost += length;
     this.current = assembly;
     input.divert(body.memory, offset, () => this.chunkTaken(assembly, length));
     return "";
@@ -183,8 +186,7 @@ export class LinkCalls implements CopyOwner {
       return true;
     }
     if (call.parked === Parked.REQUEST) {
-      const outcome =
-        call.callee === null ? router.dispatch(call, copy) : call.callee.begin(call, copy);
+      const outcome = router.dispatch(call, copy);
       if (outcome === Outcome.PARK) return false;
       if (outcome === Outcome.UNTRANSLATABLE) {
         router.failUntranslatable(call, "request");
@@ -196,10 +198,7 @@ export class LinkCalls implements CopyOwner {
       }
       return true;
     }
-    const outcome =
-      call.caller === null
-        ? Outcome.DONE
-        : call.caller.finish(call, call.status, call.origin, copy);
+    const outcome = router.deliver(call, call.status, call.origin, copy);
     if (outcome === Outcome.PARK) return false;
     if (outcome === Outcome.UNTRANSLATABLE) router.failUntranslatable(call, "reply");
     else if (outcome === Outcome.INVALID) this.failMalformed(call, call.caller);
@@ -214,6 +213,80 @@ export class LinkCalls implements CopyOwner {
     call.copy = null;
     call.copyOwner = null;
     call.copyBytes = 0;
+  }
+
+  /** What is coming in, and for whom. */
+  save(names: StateNames): Pick<LinkState, "input" | "streams" | "assemblies" | "unplaced"> {
+    const all = this.assemblies.all();
+    const unplaced = all.flatMap(({ call, isReply, body }): BlockName[] => {
+      const app = names.appOf(isReply ? call.caller : call.callee);
+      if (body.placedIn === null || app < 0) return [];
+      return [{ app, tag: body.placedTag, offset: body.offset }];
+    });
+    return {
+      input: this.saveInput(),
+      streams: [...this.streams].map(([stream, call]) => [stream, call.id]),
+      assemblies: all.map((assembly) => this.saveAssembly(assembly)),
+      unplaced,
+    };
+  }
+
+  /** Goes on with what `save` gave; the calls are there. */
+  load(state: Pick<LinkState, "input" | "streams" | "assemblies">): void {
+    const { calls } = this.options.router;
+    for (const [stream, id] of state.streams) {
+      const call = calls.get(id);
+      if (call !== undefined) this.streams.set(stream, call);
+    }
+    for (const call of calls.filter(({ copyOwner }) => copyOwner === this)) {
+      this.parkedBytes += call.copyBytes;
+    }
+    for (const saved of state.assemblies) this.loadAssembly(saved);
+    const { bytes, diverted, stream, isReply, owe } = state.input;
+    const { input } = this.options;
+    input.load(bytes);
+    if (diverted === 0) return;
+    const assembly = stream === null ? undefined : this.assemblies.get(stream, isReply);
+    if (assembly === undefined) {
+      input.resume(null, 0, diverted, owe, () => this.options.owe(owe));
+      return;
+    }
+    this.current = assembly;
+    const offset = assembly.received - diverted;
+    const { memory } = assembly.body;
+    input.resume(memory, offset, diverted, owe, () => this.chunkTaken(assembly, owe));
+  }
+
+  private saveInput(): InputState {
+    const { current } = this;
+    const { input } = this.options;
+    const diverted = input.divertedBytes;
+    const bytes = input.save();
+    if (diverted === 0) return { bytes, diverted, stream: null, isReply: false, owe: 0 };
+    const owe = current === null || current.isPaid ? input.frameLength : 0;
+    if (current === null || current.dropped) {
+      return { bytes, diverted, stream: null, isReply: false, owe };
+    }
+    return { bytes, diverted, stream: current.stream, isReply: current.isReply, owe };
+  }
+
+  private saveAssembly(assembly: Assembly): AssemblyState {
+    const { callId, stream, isReply, total, received, cost, isPaid, body } = assembly;
+    const missing = assembly === this.current ? this.options.input.divertedBytes : 0;
+    const saved = saveBody(body, received - missing);
+    return { callId, stream, isReply, total, received, cost, isPaid, body: saved };
+  }
+
+  private loadAssembly(saved: AssemblyState): void {
+    const { callId, stream, isReply, total, received, cost, isPaid } = saved;
+    const call = this.options.router.calls.get(callId);
+    // Chunks of an assembly that is not there are dropped.
+    if (call === undefined) return;
+    const body = loadBody(saved.body);
+    const head = { call, callId, stream, isReply, body, total, received, cost };
+    const assembly = { ...head, isPrivate: true, isPaid, dropped: false };
+    makeRoom(assembly, received);
+    this.assemblies.add(assembly);
   }
 
   /** The link is down: nothing that is being received will be complete. */
@@ -233,8 +306,7 @@ export class LinkCalls implements CopyOwner {
 
   private passRequest(call: Call, body: Body, cost: number): string {
     const { router } = this.options;
-    const outcome =
-      call.callee === null ? router.dispatch(call, body) : call.callee.begin(call, body);
+    const outcome = router.dispatch(call, body);
     if (outcome === Outcome.INVALID) return call.callee?.invalidReason ?? "a malformed message";
     if (outcome === Outcome.PARK) this.keep(call, Parked.REQUEST, body, cost);
     else this.options.owe(cost);
@@ -245,8 +317,7 @@ export class LinkCalls implements CopyOwner {
   private passReply(call: Call, body: Body, cost: number): string {
     const { router } = this.options;
     const { caller } = call;
-    const outcome =
-      caller === null ? Outcome.DONE : caller.finish(call, call.status, call.origin, body);
+    const outcome = router.deliver(call, call.status, call.origin, body);
     if (outcome === Outcome.INVALID) return caller?.invalidReason ?? "a malformed message";
     if (outcome === Outcome.PARK) {
       this.keep(call, Parked.REPLY, body, cost);
@@ -269,7 +340,8 @@ export class LinkCalls implements CopyOwner {
       return;
     }
     call.parked = parked;
-    call.copy = body === this.body ? body.privateCopy() : body;
+    // What policies have read or changed is kept already.
+    call.copy ??= body === this.body ? body.privateCopy() : body;
     call.copyOwner = this;
     call.copyBytes = cost;
     this.parkedBytes += cost;
@@ -277,7 +349,8 @@ export class LinkCalls implements CopyOwner {
 
   private assembleRequest(call: Call, stream: number): void {
     const { router } = this.options;
-    const selected = router.select(call);
+    // Policies look at the message before anybody is chosen to serve it.
+    const selected = call.live?.chain == null ? router.select(call) : Outcome.PARK;
     if (!call.open) return;
     const { callee } = call;
     // While its message comes in, the callee knows nothing of the call.
@@ -321,6 +394,7 @@ export class LinkCalls implements CopyOwner {
       received: 0,
       cost: 0,
       isPrivate: !placed,
+      isPaid: placed,
       dropped: false,
     };
     this.assemblies.add(assembly);
@@ -336,7 +410,7 @@ export class LinkCalls implements CopyOwner {
 
   private chunkTaken(assembly: Assembly, length: number): void {
     this.current = null;
-    if (!assembly.isPrivate) this.options.owe(length);
+    if (assembly.isPaid) this.options.owe(length);
     if (assembly.dropped || assembly.received < assembly.total) return;
     this.assemblies.remove(assembly);
     const { call, body, cost } = assembly;

@@ -158,9 +158,16 @@ export class LinkInput {
     this.backlog = new Backlog(Buffer.concat([before, bytes]));
   }
 
-  /** The next so many bytes go to `target` (null: nowhere); then `done` is called. See `divert`. */
-  resume(target: Memory | null, targetOffset: number, bytes: number, done: () => void): void {
+  /** The next so many bytes, of a chunk of that length, go to `target`; then `done` is called. See `divert`. */
+  resume(
+    target: Memory | null,
+    targetOffset: number,
+    bytes: number,
+    frameLength: number,
+    done: () => void,
+  ): void {
     this.diverted = bytes;
+    this.frameLength = frameLength;
     this.target = target;
     this.targetOffset = targetOffset;
     this.done = done;

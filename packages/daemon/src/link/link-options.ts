@@ -7,6 +7,7 @@ import type { Router } from "../datapath/router.ts";
 import type { SchemaStore } from "../datapath/schema-store.ts";
 import type { Translator } from "../datapath/translator.ts";
 import type { Link } from "./link.ts";
+import type { LinkState } from "./link-state.ts";
 
 export interface LinkLimits {
   messageBytes: number;
@@ -32,6 +33,8 @@ export interface LinkOptions {
   offers: () => ServiceOffer[];
   /** How far calls that came over this link may go. */
   reach: Reach;
+  /** It goes on where another one was when its state was saved. */
+  saved?: LinkState;
   /** What the runtime at the other end is called, if it is one of this daemon. */
   siblingLabel?: string;
   /** The link is up: HELLO came. */

@@ -7,8 +7,11 @@
  * then on. A large message that was coming in straight to an app's heap goes on in private memory.
  */
 import type { Status } from "@koala/interface";
+import type { Caller } from "@koala/policy";
 import type { Bind, Hello, ServiceOffer } from "@koala/protocol";
 import type { BodyState } from "../datapath/body-state.ts";
+import type { BlockOwner, Party } from "../datapath/call.ts";
+import type { LateReply } from "./late-reply.ts";
 
 /** Of `LinkState`; a reader takes its own version only. */
 export const linkStateVersion = 1;
@@ -45,12 +48,14 @@ export interface AssemblyState {
   total: number;
   received: number;
   cost: number;
+  isPaid: boolean;
   /** Lengths, tail, and as much of the body as was received. */
   body: BodyState;
 }
 
 /** What this side asked the far side to bind. */
 export interface MineState {
+  caller: Caller;
   target: string;
   service: string;
   hash: string;
@@ -65,6 +70,7 @@ export interface MineState {
 
 /** What the far side asked this side to bind. */
 export interface TheirState {
+  caller: Caller;
   id: number;
   target: string;
   service: string;
@@ -75,6 +81,12 @@ export interface IncompleteState {
   id: number;
   bind: Bind;
   pieces: Uint8Array[];
+}
+
+/** How a link names others in its state. */
+export interface StateNames {
+  /** The id of an app; -1 for one that is gone. */
+  appOf(owner: BlockOwner | Party | null): number;
 }
 
 /** A block of an app, by its name there. */
@@ -101,7 +113,6 @@ export interface LinkState {
   framesIn: number;
   owed: number;
   granted: number;
-  quietIntervals: number;
   input: InputState;
   /** What the transport has not taken yet, beginning perhaps in the middle of a frame. */
   output: Uint8Array;
@@ -109,7 +120,7 @@ export interface LinkState {
   streamWindow: number;
   frameBytes: number;
   outgoing: OutgoingState[];
-  lateReplies: { stream: number; value16: number; message: string }[];
+  lateReplies: LateReply[];
   /** Calls of the far side: stream and call. */
   streams: [number, number][];
   /** Calls that wait for room in the output, in order. */

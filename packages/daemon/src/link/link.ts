@@ -23,22 +23,25 @@ import {
   frameTypeName,
   type Goaway,
   type Hello,
-  LINK_MAGIC,
-  LINK_VERSION,
   type ServiceOffer,
 } from "@koala/protocol";
-import { Timer } from "@koala/runtime";
 import type { Binding, LinkBindingState, RouteLink } from "../datapath/binding.ts";
 import { Body } from "../datapath/body.ts";
 import { type Call, Outcome } from "../datapath/call.ts";
 import { ParkQueue } from "../datapath/park-queue.ts";
 import { helloProblem, readColdFrame } from "./cold-frame.ts";
 import { FrameSender } from "./frame-sender.ts";
+import { helloOf } from "./hello.ts";
+import { Keepalive } from "./keepalive.ts";
+import type { LateReply } from "./late-reply.ts";
 import { LinkBindings } from "./link-bindings.ts";
 import { LinkCalls } from "./link-calls.ts";
+import { LinkCredit } from "./link-credit.ts";
 import { LinkInput } from "./link-input.ts";
 import type { LinkOptions } from "./link-options.ts";
 import { type HeldBlock, LinkOutput } from "./link-output.ts";
+import { receiveAll, releasedBlocks } from "./link-saving.ts";
+import { type LinkState, linkStateVersion, type StateNames } from "./link-state.ts";
 import { type FrameHead, MessageWriter } from "./message-writer.ts";
 
 export class Link implements Engine, RouteLink {
@@ -46,6 +49,7 @@ export class Link implements Engine, RouteLink {
   readonly connection: Connection;
   label: string;
   readonly sibling: boolean;
+  readonly isApp = false;
   invalidReason = "";
   /** What the far side said of itself; null until its HELLO. */
   peer: Hello | null = null;
@@ -71,14 +75,11 @@ export class Link implements Engine, RouteLink {
     timeoutMs: 0,
   };
   private offered: ServiceOffer[] = [];
-  private readonly lateReplies: { stream: number; value16: number; message: string }[] = [];
-  private owed = 0;
-  /** Bytes of message frames that the far side may still send. */
-  private granted: number;
+  private readonly lateReplies: LateReply[] = [];
+  private readonly credit: LinkCredit;
   private readable = true;
   private ending = false;
-  private readonly keepalive: Timer;
-  private quietIntervals = 0;
+  private readonly keepalive: Keepalive;
   private down = false;
 
   constructor(options: LinkOptions) {
@@ -88,7 +89,7 @@ export class Link implements Engine, RouteLink {
     this.label = options.siblingLabel ?? options.connection.remote;
     this.name = `link ${this.label}`;
     const { router, limits } = options;
-    this.granted = limits.linkWindow;
+    this.credit = new LinkCredit(limits.linkWindow);
     this.parked = new ParkQueue((call) => router.offerAgain(call));
     this.frames = new FrameSender(this.output, () => options.runtime.markDirty(this));
     this.writer = new MessageWriter(this.output, (held) => this.blockSent(held));
@@ -99,6 +100,7 @@ export class Link implements Engine, RouteLink {
       schemas: options.schemas,
       schemaBytesMax: limits.schemaBytes,
       reach: options.reach,
+      hostName: () => (this.sibling ? undefined : (this.peer?.name ?? "")),
     });
     this.calls = new LinkCalls({
       party: this,
@@ -120,12 +122,17 @@ export class Link implements Engine, RouteLink {
           isReply ? 0 : FrameFlag.FROM_CALLEE,
         ),
     });
-    this.keepalive = new Timer(() => this.checkAlive());
+    this.keepalive = new Keepalive({
+      runtime: options.runtime,
+      intervalMs: limits.keepaliveMs,
+      isKnown: () => this.peer !== null,
+      ping: () => this.frames.sendShort(FrameType.PING, 0, 0, 0, 0),
+      lost: (reason) => this.close(reason),
+    });
     // Threads of one process do not get lost on the way: they end together, or report their end.
-    if (!this.sibling) {
-      options.runtime.timers.set(this.keepalive, options.runtime.nowMs + limits.keepaliveMs);
-    }
-    this.sendHello();
+    if (!this.sibling) this.keepalive.start();
+    if (options.saved === undefined) this.sendHello();
+    else this.load(options.saved);
   }
 
   /** Calls that wait for room in the output or for credit. */
@@ -165,7 +172,7 @@ export class Link implements Engine, RouteLink {
         break;
       }
       this.bytesIn += bytes;
-      if (bytes > 0) this.quietIntervals = 0;
+      if (bytes > 0) this.keepalive.quietIntervals = 0;
       // A socket wakes us up for whatever comes after a short read, memory only once it was found empty.
       if (bytes === 0 || (this.input.drained && !this.ending && !this.sibling)) {
         this.readable = false;
@@ -192,6 +199,10 @@ export class Link implements Engine, RouteLink {
   }
 
   // ── RouteLink ─────────────────────────────────────────────────────────────────────────────────────
+
+  get isLocal(): boolean {
+    return this.sibling;
+  }
 
   offers(target: string, service: string): "no" | "name" | "service" {
     if (this.draining) return "no";
@@ -281,7 +292,7 @@ export class Link implements Engine, RouteLink {
     head.fromCallee = true;
     if (body.metadataLength > this.peer!.metadataBytes) {
       const text = this.metadataProblem(body);
-      this.finishWith(call, Status.RESOURCE_EXHAUSTED, Origins.LINK, text);
+      this.finishWith(call, Status.RESOURCE_EXHAUSTED, Origins.LINK, text, null);
       return Outcome.DONE;
     }
     const outcome = this.write(call, reply, codec);
@@ -289,12 +300,21 @@ export class Link implements Engine, RouteLink {
     return outcome;
   }
 
-  finishWith(call: Call, status: Status, origin: Origin, message: string): void {
+  finishWith(
+    call: Call,
+    status: Status,
+    origin: Origin,
+    message: string,
+    trailers: Uint8Array | null,
+  ): void {
     this.calls.forget(call);
     const value16 = status | (this.seen(origin) << 8);
-    if (!this.sendStatus(call.callerId, value16, message)) {
-      this.lateReplies.push({ stream: call.callerId, value16, message });
-    }
+    const late: LateReply = { stream: call.callerId, value16, message, trailers };
+    if (!this.sendStatus(late)) this.lateReplies.push(late);
+  }
+
+  parkedRequest(call: Call): Body | null {
+    return call.copy;
   }
 
   retry(call: Call): boolean {
@@ -316,7 +336,7 @@ export class Link implements Engine, RouteLink {
     if (this.down) return;
     this.down = true;
     const { runtime, router } = this.options;
-    runtime.timers.clear(this.keepalive);
+    this.keepalive.stop();
     runtime.remove(this);
     router.removeLink(this);
     const origin = this.sibling ? Origins.LOCAL_DAEMON : Origins.LINK;
@@ -326,6 +346,75 @@ export class Link implements Engine, RouteLink {
     this.calls.close();
     this.bindings.close();
     this.options.onDown(this, reason);
+  }
+
+  // ── state ─────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What it takes to go on elsewhere. Nothing changes here. */
+  save(id: number, sibling: number, names: StateNames): LinkState {
+    const { label, peer, draining, offered, bytesIn, bytesOut, framesIn } = this;
+    const { credit, streamWindow, frameBytes } = this.writer;
+    const held = [...this.output.heldBlocks(), ...this.writer.heldBlocks()];
+    return {
+      version: linkStateVersion,
+      id,
+      fd: this.sibling ? -1 : this.connection.fd,
+      sibling,
+      ...{ label, peer, draining, offered, bytesIn, bytesOut, framesIn },
+      owed: this.credit.owed,
+      granted: this.credit.granted,
+      output: Buffer.concat([this.output.save(), this.frames.save()]),
+      ...{ credit, streamWindow, frameBytes },
+      outgoing: this.writer.save(),
+      lateReplies: [...this.lateReplies],
+      parked: this.parked.waiting().map((call) => call.id),
+      ...this.calls.save(names),
+      ...this.bindings.save(),
+      released: releasedBlocks(held, names, this.options.router.calls),
+    };
+  }
+
+  /** The far side's bytes that lie in the connection itself, when that is not handed over. */
+  takeRest(): void {
+    const bytes = receiveAll(this.connection);
+    this.bytesIn += bytes.length;
+    this.input.load(bytes);
+    this.readable = true;
+  }
+
+  /** The first half of `save`'s opposite: all but the calls. */
+  private load(saved: LinkState): void {
+    const { label, peer, draining, offered, bytesIn, bytesOut, framesIn } = saved;
+    Object.assign(this, { label, peer, draining, offered, bytesOut, framesIn });
+    // They are received, and counted, once more.
+    this.bytesIn = bytesIn - saved.input.bytes.length;
+    this.credit.owed = saved.owed;
+    this.credit.granted = saved.granted;
+    this.output.load(saved.output);
+    this.writer.credit = saved.credit;
+    this.writer.streamWindow = saved.streamWindow;
+    this.writer.frameBytes = saved.frameBytes;
+    this.writer.load(saved.outgoing);
+    this.lateReplies.push(...saved.lateReplies);
+    this.bindings.load(saved);
+  }
+
+  /** The second half: the calls are there. `resume` lets it go. */
+  loadCalls(saved: LinkState): void {
+    this.calls.load(saved);
+    for (const id of saved.parked) {
+      const call = this.options.router.calls.get(id);
+      if (call !== undefined) this.parked.push(call);
+    }
+  }
+
+  /** Everything is there that it has to do with. */
+  resume(): void {
+    const { router, runtime } = this.options;
+    if (this.peer !== null) router.addLink(this);
+    this.readable = true;
+    runtime.markDirty(this);
+    runtime.activate(this);
   }
 
   // ── frames in ─────────────────────────────────────────────────────────────────────────────────────
@@ -341,9 +430,9 @@ export class Link implements Engine, RouteLink {
     }
     let wrong = "";
     if (type === FrameType.REQUEST || type === FrameType.RESPONSE || type === FrameType.CHUNK) {
-      this.granted -= length;
-      if (this.granted < 0) {
-        this.close(`it sent ${-this.granted} bytes more than it had credit for`);
+      this.credit.granted -= length;
+      if (this.credit.granted < 0) {
+        this.close(`it sent ${-this.credit.granted} bytes more than it had credit for`);
         return;
       }
     }
@@ -473,13 +562,14 @@ export class Link implements Engine, RouteLink {
     else call.holdsRequest = false;
   }
 
-  private sendStatus(stream: number, value16: number, message: string): boolean {
+  private sendStatus({ stream, value16, message, trailers }: LateReply): boolean {
     const { head } = this;
     head.type = FrameType.RESPONSE;
     head.value16 = value16;
     head.stream = stream;
     head.fromCallee = true;
-    this.text.setText(message);
+    const fits = trailers !== null && trailers.length <= this.peer!.metadataBytes;
+    this.text.setText(message, fits ? trailers : null);
     // A bare status has no message, so no codec looks at it.
     const outcome = this.writer.write(head, this.text, noCodec);
     this.options.runtime.markDirty(this);
@@ -487,21 +577,7 @@ export class Link implements Engine, RouteLink {
   }
 
   private sendHello(): void {
-    const { limits, self, offers } = this.options;
-    const hello: Hello = {
-      magic: LINK_MAGIC,
-      version: LINK_VERSION,
-      features: [],
-      name: self.name,
-      instance: self.instance,
-      linkWindow: limits.linkWindow,
-      streamWindow: limits.streamWindow,
-      frameBytes: limits.frameBytes,
-      messageBytes: limits.messageBytes,
-      metadataBytes: limits.metadataBytes,
-      services: offers(),
-    };
-    this.frames.sendJson(FrameType.HELLO, 0, hello);
+    this.frames.sendJson(FrameType.HELLO, 0, helloOf(this.options));
   }
 
   private send(before: number): boolean {
@@ -529,8 +605,7 @@ export class Link implements Engine, RouteLink {
     const before = this.output.enqueued;
     this.frames.drain();
     while (this.lateReplies.length > 0) {
-      const { stream, value16, message } = this.lateReplies[0]!;
-      if (!this.sendStatus(stream, value16, message)) break;
+      if (!this.sendStatus(this.lateReplies[0]!)) break;
       this.lateReplies.shift();
     }
     this.parked.drain();
@@ -539,31 +614,13 @@ export class Link implements Engine, RouteLink {
   }
 
   private owe(bytes: number): void {
-    this.owed += bytes;
-    if (this.owed >= this.options.limits.linkWindow / 8) this.options.runtime.markDirty(this);
+    this.credit.owed += bytes;
+    if (this.credit.isDue) this.options.runtime.markDirty(this);
   }
 
   private returnCredit(): void {
-    if (this.owed < this.options.limits.linkWindow / 8) return;
-    const { owed } = this;
-    this.owed = 0;
-    this.granted += owed;
-    this.frames.sendShort(FrameType.CREDIT, 0, owed, 0, 0);
-  }
-
-  private checkAlive(): void {
-    const { runtime, limits } = this.options;
-    if (this.peer === null) {
-      this.close(`no HELLO within ${limits.keepaliveMs} ms; is it a Koala daemon?`);
-      return;
-    }
-    if (this.quietIntervals >= 2) {
-      this.close(`no sign of life for ${(this.quietIntervals + 1) * limits.keepaliveMs} ms`);
-      return;
-    }
-    if (this.quietIntervals > 0) this.frames.sendShort(FrameType.PING, 0, 0, 0, 0);
-    this.quietIntervals++;
-    runtime.timers.set(this.keepalive, runtime.nowMs + limits.keepaliveMs);
+    const bytes = this.credit.take();
+    if (bytes > 0) this.frames.sendShort(FrameType.CREDIT, 0, bytes, 0, 0);
   }
 }
 

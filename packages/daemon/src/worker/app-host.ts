@@ -239,10 +239,12 @@ export class AppHost {
     const rings = createRegion({ name: "koala-rings", bytes, appMayWrite: true });
     const doorbell = doorbellCreate();
     const [appListens, appDoorbell] = doorbellPair();
+    const { name, uid, pid, labels } = identity;
     const endpoint = new AppEndpoint(
       {
         id,
         label,
+        identity: { app: name, host: "", uid, pid, labels },
         rings: rings.memory,
         ringSlots: limits.ringSlots,
         callsMax: limits.callsPerApp,

@@ -31,6 +31,8 @@ export interface AppIdentity {
   readonly name: string;
   readonly library: string;
   readonly thread: number;
+  /** As the app says; what policies select by. */
+  readonly labels: Readonly<Record<string, string>>;
   readonly pid: number;
   readonly uid: number;
 }

@@ -59,7 +59,7 @@ const events = new EventSource({
 const eventTimer = new Timer(() => events.report());
 const schemas = new SchemaStore();
 const translator = new Translator();
-const router = new Router(runtime, schemas);
+const router = new Router(runtime, schemas, requestIdPrefix(data.instance));
 const closures = new Closures();
 const host = new AppHost({
   config,
@@ -230,4 +230,10 @@ function spinOptions({
     cores: availableParallelism(),
     runnableThreads,
   };
+}
+
+/** Short enough to read out, long enough that daemons which are looked at together differ. */
+function requestIdPrefix(instance: string): string {
+  const [daemon = "", runtime = "0"] = instance.split("/");
+  return `${daemon.slice(0, 8)}-${runtime}`;
 }

@@ -113,7 +113,7 @@ export function runResponse(call: LiveCall, onDenied: () => void): Passage {
     call.holder.release(call);
     stage++; // the one that held it hears of its end, too
   }
-  while (stage > 0) {
+  while (stage > call.floor) {
     stage--;
     const step = chain.steps[stage]!;
     if (step.skipped) continue;

@@ -22,6 +22,8 @@ export class LiveCall implements PolicyCall {
   chain: Chain | null = null;
   /** Steps that the request has passed: `chain.steps[stage]` is next. */
   stage = 0;
+  /** The first step that is concerned: an attempt of a policy begins behind that policy. */
+  floor = 0;
   /** The slot that holds the call, with the step at `stage`. */
   holder: Slot | null = null;
   /** The step whose handler runs, or which holds the call. */
@@ -41,10 +43,11 @@ export class LiveCall implements PolicyCall {
     this.tail = new Metadata(source.response);
   }
 
-  /** A new call begins. */
-  begin(chain: Chain): void {
+  /** A new call begins, with the step at `stage`. */
+  begin(chain: Chain, stage: number = 0): void {
     this.chain = chain;
-    this.stage = 0;
+    this.stage = stage;
+    this.floor = stage;
     this.isDenied = false;
     this.source.priority = 0;
   }

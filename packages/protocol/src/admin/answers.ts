@@ -32,6 +32,8 @@ export interface AppStatus {
   library: string;
   /** 0 for the main thread of its process. */
   thread: number;
+  /** What it says of itself, for policies to select by. */
+  labels: Readonly<Record<string, string>>;
   /** From the kernel, not from the app. */
   pid: number;
   uid: number;

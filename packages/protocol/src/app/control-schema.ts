@@ -9,6 +9,11 @@ const seq = z.number().int().nonnegative();
 const name = z.string().min(1).max(255);
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** Labels of an app: what policies can select by. */
+export const labelsSchema: z.ZodType<Record<string, string>> = z
+  .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/), z.string().max(255))
+  .refine((labels) => Object.keys(labels).length <= 32, "expected up to 32 labels");
+
 /** Unknown keys and operations are refused: the daemon closes the channel with a reason. */
 export const appRequestSchema: z.ZodType<AppRequest> = z.discriminatedUnion("op", [
   z.strictObject({
@@ -17,6 +22,7 @@ export const appRequestSchema: z.ZodType<AppRequest> = z.discriminatedUnion("op"
     name,
     library: z.string().max(64),
     thread: z.number().int().nonnegative(),
+    labels: labelsSchema.optional(),
   }),
   z.strictObject({
     op: z.literal("bind"),

@@ -16,8 +16,18 @@ export const ADMIN_SOCKET = "admin.sock";
 
 /** App to daemon. The daemon checks it with `appRequestSchema` and closes the channel when it does not fit. */
 export type AppRequest =
-  /** First packet. Answered by `welcome` or `closed`. `name`: what logs and `koalactl apps` call the app. */
-  | { op: "hello"; version: number; name: string; library: string; thread: number }
+  /**
+   * First packet. Answered by `welcome` or `closed`. `name`: what logs and `koalactl apps` call the app; `labels`:
+   * what else it says of itself, for policies to select by.
+   */
+  | {
+      op: "hello";
+      version: number;
+      name: string;
+      library: string;
+      thread: number;
+      labels?: Record<string, string> | undefined;
+    }
   /** The caller's schema for a service under a mesh name; fd 0 = memfd with the FileDescriptorSet. */
   | { op: "bind"; seq: number; target: string; service: string; hash: string; schemaBytes: number }
   /** Offers a service under a mesh name; fd 0 = memfd with the FileDescriptorSet. */

@@ -1,5 +1,6 @@
 /** The check of what a peer sends in cold frames; a body that does not fit closes the link. */
 import { z } from "zod";
+import { labelsSchema } from "../app/control-schema.ts";
 import type { Bind, Goaway, Hello, Refused, Services } from "./handshake.ts";
 
 const name = z.string().min(1).max(255);
@@ -31,7 +32,13 @@ export const helloSchema: z.ZodType<Hello> = z.object({
   services: offers,
 });
 export const servicesSchema: z.ZodType<Services> = z.object({ services: offers });
-export const bindSchema: z.ZodType<Bind> = z.object({ target: name, service: name, hash });
+const caller = z.object({
+  app: name,
+  host: z.string().max(255),
+  uid: z.number().int(),
+  labels: labelsSchema,
+});
+export const bindSchema: z.ZodType<Bind> = z.object({ target: name, service: name, hash, caller });
 export const refusedSchema: z.ZodType<Refused> = z.object({
   code: z.string().max(64),
   status: z.number().int().min(1).max(16),

@@ -38,11 +38,23 @@ export interface Services {
   services: ServiceOffer[];
 }
 
-/** The binding's id is the frame's stream. */
+/** Who the calls of a binding are made by, as their daemon knows it. */
+export interface BindCaller {
+  /** What the app calls itself. */
+  app: string;
+  /** The daemon of the caller; "" for the one that says so. */
+  host: string;
+  /** Numeric user id; -1 when it is not known. */
+  uid: number;
+  labels: Record<string, string>;
+}
+
+/** The binding's id is the frame's stream. Callers that are alike in all of `caller` share one. */
 export interface Bind {
   target: string;
   service: string;
   hash: string;
+  caller: BindCaller;
 }
 
 /** Why a binding can't be had. */
