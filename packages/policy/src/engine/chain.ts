@@ -85,6 +85,7 @@ export function runRequest(call: LiveCall, end: number): Passage {
   while (call.stage < end) {
     const step = steps[call.stage]!;
     step.refresh();
+    call.ran[call.stage] = !step.skipped;
     if (!step.skipped) {
       let verdict: Verdict;
       try {
@@ -116,7 +117,8 @@ export function runResponse(call: LiveCall, onDenied: () => void): Passage {
   while (stage > call.floor) {
     stage--;
     const step = chain.steps[stage]!;
-    if (step.skipped) continue;
+    // Not `skipped`: the policy may have been configured anew since it saw the request.
+    if (!call.ran[stage]) continue;
     step.refresh();
     call.step = step;
     try {

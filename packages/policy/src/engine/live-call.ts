@@ -32,6 +32,8 @@ export class LiveCall implements PolicyCall {
   inside = false;
   readonly denial: Denial = { status: 0, message: "", policy: "", rule: "" };
   isDenied = false;
+  /** Steps that have seen the request: those see how the call ends, whatever changes meanwhile. */
+  readonly ran: boolean[] = [];
   /** What policies have left here, by step. */
   readonly locals: unknown[] = [];
   private readonly headers: Metadata;
