@@ -96,6 +96,17 @@ export interface BlockName {
   offset: number;
 }
 
+/** A link to a peer, with what its runtime knows of it. */
+export interface PeerLinkState {
+  /** As configured, or where the connection came from. */
+  address: string;
+  outgoing: boolean;
+  /** When it came up; ms since 1970. */
+  since: number;
+  isUp: boolean;
+  link: LinkState;
+}
+
 export interface LinkState {
   version: number;
   /** What calls call it; unique in its runtime. */

@@ -26,6 +26,7 @@ import type { EpollWaiter } from "../worker/epoll-waiter.ts";
 import type { LinkStatus } from "../worker/status.ts";
 import { Link } from "./link.ts";
 import type { SharedLinkOptions } from "./link-options.ts";
+import type { LinkState, PeerLinkState } from "./link-state.ts";
 
 export interface PeersOptions {
   runtimeIndex: number;
@@ -73,7 +74,13 @@ export class Peers implements LinkSituation {
   }
 
   /** Starts to connect to a peer, and does so again whenever the link is lost. */
-  add({ label, host, port }: PeerAddress): void {
+  add(address: PeerAddress): void {
+    const peer = this.createPeer(address);
+    this.peers.push(peer);
+    this.connect(peer);
+  }
+
+  private createPeer({ label, host, port }: PeerAddress): Peer {
     const peer: Peer = {
       address: label,
       outgoing: true,
@@ -88,8 +95,35 @@ export class Peers implements LinkSituation {
       attempts: 0,
       timer: new Timer(() => this.onTimer(peer)),
     };
-    this.peers.push(peer);
-    this.connect(peer);
+    return peer;
+  }
+
+  /** The links with what else is known of them; `save` gives the state of each. */
+  save(save: (link: Link) => LinkState): PeerLinkState[] {
+    return this.all().flatMap(({ address, outgoing, since, state, link }) =>
+      link === null ? [] : [{ address, outgoing, since, isUp: state === "up", link: save(link) }],
+    );
+  }
+
+  /**
+   * Takes a link that goes on where another one stopped; it waits for `Link.resume`. `configured`: the
+   * peer that it leads to, to connect to it again when the link is lost.
+   */
+  adopt(saved: PeerLinkState, configured: PeerAddress | undefined): Link {
+    const connection = this.options.transport.adopt(saved.link.fd);
+    const { address, since } = saved;
+    const state = saved.isUp ? "up" : "handshake";
+    const known = { address, link: null, state, since, problem: "" } as const;
+    let entry: Entry;
+    if (configured === undefined) {
+      entry = { ...known, outgoing: saved.outgoing };
+      this.incoming.add(entry);
+    } else {
+      const peer = this.createPeer(configured);
+      entry = Object.assign(peer, { state, since, attempts: 1 });
+      this.peers.push(peer);
+    }
+    return this.openLink(entry, connection, saved.link);
   }
 
   /** Takes a connection that a peer has opened. */
@@ -235,12 +269,17 @@ export class Peers implements LinkSituation {
   }
 
   private open(entry: Entry, connection: Connection): void {
-    const { waiter, runtime, offers, link: shared } = this.options;
+    this.options.runtime.activate(this.openLink(entry, connection));
+  }
+
+  private openLink(entry: Entry, connection: Connection, saved?: LinkState): Link {
+    const { waiter, offers, link: shared } = this.options;
     const link = new Link({
       ...shared,
       connection,
       offers,
       reach: "siblings",
+      ...(saved === undefined ? {} : { saved }),
       onUp: (up) => this.onUp(entry, up),
       onDown: (_, reason) => this.onDown(entry, connection, reason),
     });
@@ -250,7 +289,7 @@ export class Peers implements LinkSituation {
       const ended = (ready & (POLL_RDHUP | POLL_HUP | POLL_ERR)) !== 0;
       link.onReady((ready & POLL_IN) !== 0, ended);
     });
-    runtime.activate(link);
+    return link;
   }
 
   private onUp(entry: Entry, link: Link): void {
@@ -304,5 +343,5 @@ function daemonOf(instance: string): string {
 }
 
 function isPeer(entry: Entry): entry is Peer {
-  return entry.outgoing;
+  return "timer" in entry;
 }

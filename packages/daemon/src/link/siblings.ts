@@ -11,6 +11,7 @@ import type { AreaLog } from "../log/index.ts";
 import type { EpollWaiter } from "../worker/epoll-waiter.ts";
 import { Link } from "./link.ts";
 import type { SharedLinkOptions } from "./link-options.ts";
+import type { LinkState } from "./link-state.ts";
 
 /** This runtime's end of its link to another one. */
 export interface SiblingEnd {
@@ -34,6 +35,8 @@ export interface SiblingsOptions {
 export class Siblings {
   private readonly options: SiblingsOptions;
   private readonly up = new Set<Link>();
+  /** By the other runtime's index. */
+  private readonly links = new Map<number, Link>();
   private stopped = false;
 
   constructor(options: SiblingsOptions) {
@@ -46,14 +49,31 @@ export class Siblings {
   }
 
   /** Opens the link to another runtime, which opens its own end. */
-  add({ runtime: index, end }: SiblingEnd): void {
-    const { runtime, waiter, offers, onServices, link: shared } = this.options;
+  add(sibling: SiblingEnd): void {
+    this.options.runtime.activate(this.open(sibling));
+  }
+
+  /** The same for a link that goes on where another one stopped; it waits for `Link.resume`. */
+  adopt(sibling: SiblingEnd, saved: LinkState): Link {
+    const link = this.open(sibling, saved);
+    if (link.peer !== null) this.up.add(link);
+    return link;
+  }
+
+  /** All of them, by the other runtime's index. */
+  all(): ReadonlyMap<number, Link> {
+    return this.links;
+  }
+
+  private open({ runtime: index, end }: SiblingEnd, saved?: LinkState): Link {
+    const { waiter, offers, onServices, link: shared } = this.options;
     const connection = openMemoryEnd(end);
     const link = new Link({
       ...shared,
       connection,
       offers,
       reach: "nowhere",
+      ...(saved === undefined ? {} : { saved }),
       siblingLabel: `runtime ${index}`,
       onServices,
       onUp: (up) => {
@@ -64,6 +84,7 @@ export class Siblings {
         waiter.remove(connection.fd);
         connection.close();
         this.up.delete(down);
+        if (this.links.get(index) === down) this.links.delete(index);
         // All are told to stop at the same time, and one is always first: it has said so.
         if (!this.stopped && !down.draining) {
           this.options.log.error("sibling lost", { sibling: down.label, reason });
@@ -73,7 +94,8 @@ export class Siblings {
     });
     // Nobody clears the doorbell at once, so only its changes count; it may have been rung already.
     waiter.add(connection.fd, POLL_IN | POLL_EDGE, () => link.onReady(true, false));
-    runtime.activate(link);
+    this.links.set(index, link);
+    return link;
   }
 
   /** Services of this runtime's apps have changed. What is said here is there when this returns. */
