@@ -64,6 +64,8 @@ describe("checkConfig", () => {
       },
       runtime: { spin: "adaptive", spinMicros: 0, spinMaxMicros: 500, budget: 64 },
       log: { level: "info", file: "" },
+      modules: { directories: [], base: "/box/conf" },
+      policies: [],
     } satisfies Config);
   });
 

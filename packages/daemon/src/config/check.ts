@@ -37,7 +37,7 @@ export interface ConfigInput {
 
 /** The configuration, or the reasons why there is none. */
 export type ConfigResult =
-  | { readonly config: Config; readonly problems: null }
+  | { readonly config: Config; readonly document: Document; readonly problems: null }
   | { readonly config: null; readonly problems: ConfigProblems };
 
 export interface ConfigProblems {
@@ -69,7 +69,7 @@ export function checkConfig(input: ConfigInput): ConfigResult {
       related: [],
     });
   }
-  return problems.length > 0 ? failed(false, problems) : { config, problems: null };
+  return problems.length > 0 ? failed(false, problems) : { config, document, problems: null };
 }
 
 function failed(syntax: boolean, list: readonly Problem[]): ConfigResult {
@@ -134,6 +134,11 @@ function buildConfig(
     limits: file.limits,
     link: file.link,
     runtime: file.runtime,
+    policies: file.policies,
+    modules: {
+      directories: file.modules.directories.map((folder) => resolve(fileDirectory, folder)),
+      base: fileDirectory,
+    },
     log: {
       level: file.log.level,
       file: file.log.file === "" ? "" : resolve(fileDirectory, file.log.file),

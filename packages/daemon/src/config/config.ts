@@ -11,6 +11,9 @@ export interface Config {
   readonly link: LinkConfig;
   readonly runtime: RuntimeConfig;
   readonly log: LogConfig;
+  readonly modules: ModulesConfig;
+  /** In the order of the file. */
+  readonly policies: readonly PolicyConfig[];
 }
 
 export interface DaemonConfig {
@@ -90,4 +93,38 @@ export interface LogConfig {
   readonly level: string;
   /** Absolute path; "" for standard error. */
   readonly file: string;
+}
+
+export interface ModulesConfig {
+  /** Absolute paths of the folders that code may be loaded from. */
+  readonly directories: readonly string[];
+  /** What relative paths in `use` are relative to: the folder of the file. */
+  readonly base: string;
+}
+
+/** A policy as somebody wants it, with all defaults filled in. Plain data, as JSON has it. */
+export interface PolicyConfig {
+  /** Unique. */
+  readonly name: string;
+  /** A module: a name or a path. */
+  readonly use: string;
+  readonly match: MatchConfig;
+  /** Smaller goes first. */
+  readonly order: number;
+  readonly enabled: boolean;
+  readonly onFailure: "open" | "closed";
+  /** Longest time that one run of a handler may take. */
+  readonly budgetMicros: number;
+  /** The policy's own table; unchecked. */
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/** Which calls a policy sees; what is not there matches everything. Lists mean "one of". */
+export interface MatchConfig {
+  readonly service?: readonly string[];
+  readonly method?: readonly string[];
+  readonly caller?: readonly string[];
+  readonly target?: readonly string[];
+  readonly side?: "client" | "server";
+  readonly labels?: Readonly<Record<string, string>>;
 }

@@ -25,7 +25,7 @@ export function explainOverride(source: string, value: string, issue: z.core.$Zo
 }
 
 function explainUnknownKey(document: Document, path: readonly PropertyKey[], key: string): Problem {
-  const section = path.length === 0 ? undefined : String(path[0]);
+  const section = sectionOf(path);
   const known = keyNames(section);
   const node = findNode(document.root, [...path, key]);
   const place = placeOf(document, node?.key);
@@ -49,7 +49,7 @@ function explainValue(document: Document, issue: z.core.$ZodIssue): Problem {
   const { path } = issue;
   const node = findNode(document.root, path);
   const { expected, hint } = wanted(issue);
-  const section = String(path[0]);
+  const section = sectionOf(path.length === 1 ? path : path.slice(0, -1)) ?? "";
   const key = path.at(-1);
 
   if (path.length === 1 || typeof key === "number") {
@@ -92,7 +92,15 @@ function placeOf(document: Document, range: TomlNode["value"] | undefined): Plac
 }
 
 function headerOf(section: string): string {
-  return repeatedSections.includes(section) ? `[[${section}]]` : `[${section}]`;
+  const [name = "", table] = section.split(".");
+  const header = repeatedSections.includes(name) ? `[[${name}]]` : `[${name}]`;
+  return table === undefined ? header : `${table} of ${header}`;
+}
+
+/** `policy.match` for what is in the table `match` of a `[[policy]]`. */
+function sectionOf(path: readonly PropertyKey[]): string | undefined {
+  const names = path.filter((step) => typeof step === "string");
+  return names.length === 0 ? undefined : names.join(".");
 }
 
 function isTable(value: unknown): boolean {

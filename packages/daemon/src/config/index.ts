@@ -13,12 +13,22 @@ export type {
   LimitsConfig,
   LinkConfig,
   LogConfig,
+  MatchConfig,
+  ModulesConfig,
   PeerConfig,
+  PolicyConfig,
   RuntimeConfig,
 } from "./config.ts";
 export { formatDuration } from "./duration.ts";
 export { type Host, readHost } from "./host.ts";
-export { type LoadOptions, loadConfig, parseConfig } from "./load.ts";
+export {
+  type LoadedConfig,
+  type LoadOptions,
+  loadConfig,
+  loadConfigFile,
+  parseConfig,
+} from "./load.ts";
+export { type PolicyProblem, placeInPolicy } from "./policy-place.ts";
 export { formatProblems, type Place, type Problem, type RelatedPlace } from "./problem.ts";
 export { formatSize } from "./size.ts";
 export { didYouMean, suggest } from "./suggestion.ts";

@@ -5,6 +5,7 @@ import { type ConfigInput, checkConfig, type Override } from "./check.ts";
 import type { Config } from "./config.ts";
 import { type Host, readHost } from "./host.ts";
 import { formatProblems } from "./problem.ts";
+import type { Document } from "./relation.ts";
 
 /** A file beyond this is no koala.toml. */
 const fileBytesMax = 1024 * 1024;
@@ -28,6 +29,17 @@ export interface LoadOptions {
  * holds every problem with its place.
  */
 export function loadConfig(options: LoadOptions): Config {
+  return loadConfigFile(options).config;
+}
+
+/** A configuration, and the file that it is from: to tell later where in it something stands. */
+export interface LoadedConfig {
+  readonly config: Config;
+  readonly document: Document;
+}
+
+/** As `loadConfig`, with the file's text and its structure. */
+export function loadConfigFile(options: LoadOptions): LoadedConfig {
   const { path, env } = options;
   return configFrom({
     text: path === undefined ? "" : readText(path),
@@ -54,12 +66,13 @@ export function parseConfig(
   fileName: string,
   host: Host = readHost(process.env),
 ): Config {
-  return configFrom({ text, fileName, host });
+  return configFrom({ text, fileName, host }).config;
 }
 
-function configFrom(input: ConfigInput): Config {
-  const { config, problems } = checkConfig(input);
-  if (config !== null) return config;
+function configFrom(input: ConfigInput): LoadedConfig {
+  const result = checkConfig(input);
+  if (result.config !== null) return { config: result.config, document: result.document };
+  const { problems } = result;
   const code = problems.syntax ? "ERR_CONFIG_SYNTAX" : "ERR_CONFIG_INVALID";
   throw new KoalaError(code, formatProblems(problems.list));
 }

@@ -5,7 +5,7 @@
 import { type Address, formatAddress } from "./address.ts";
 import { formatDuration } from "./duration.ts";
 import type { Place, Problem, RelatedPlace } from "./problem.ts";
-import { keyType } from "./schema.ts";
+import { defaultPolicyName, keyType } from "./schema.ts";
 import { formatSize } from "./size.ts";
 import { findNode, type TomlNode } from "./toml-positions.ts";
 
@@ -99,7 +99,7 @@ export function findRelationProblems(document: Document): Problem[] {
     const problem = checkRelation(document, relation);
     if (problem !== undefined) problems.push(problem);
   }
-  problems.push(...findPeerProblems(document));
+  problems.push(...findPeerProblems(document), ...findPolicyProblems(document));
   return problems;
 }
 
@@ -163,6 +163,41 @@ function findPeerProblems(document: Document): Problem[] {
       place: surplus,
       message: `there are ${peers.length} peers, but links in [limits] allows ${links}${byDefault(place)}. Raise links or remove peers.`,
       related: place === undefined ? [] : [{ place, message: "links in [limits] is set here." }],
+    });
+  }
+  return problems;
+}
+
+/** Policies: each has a name, and no name twice. */
+function findPolicyProblems(document: Document): Problem[] {
+  const policies = document.values["policy"];
+  if (!Array.isArray(policies)) return [];
+  const problems: Problem[] = [];
+  const firstIndex = new Map<string, number>();
+  for (const [index, policy] of policies.entries()) {
+    const { name, use } = (policy ?? {}) as { name?: unknown; use?: unknown };
+    const given = typeof name === "string";
+    if (!given && typeof use !== "string") continue;
+    const text = given ? name : defaultPolicyName(use as string);
+    const place = (at: number): Place =>
+      placeOf(document, ["policy", at, "name"]) ??
+      placeOf(document, ["policy", at, "use"]) ??
+      wholeFile(document);
+    if (readField("policy", "name", text) === undefined) {
+      if (given) continue; // a problem of its own
+      const message = `this policy needs a name of its own, for "${text}" can't be one. Add name = "…".`;
+      problems.push({ place: place(index), message, related: [] });
+      continue;
+    }
+    const first = firstIndex.get(text);
+    if (first === undefined) {
+      firstIndex.set(text, index);
+      continue;
+    }
+    problems.push({
+      place: place(index),
+      message: `two policies have the name "${text}". Give one of them another name.`,
+      related: [{ place: place(first), message: "the first is here." }],
     });
   }
   return problems;

@@ -10,22 +10,33 @@ import type {
   LimitsConfig,
   LinkConfig,
   LogConfig,
+  MatchConfig,
+  ModulesConfig,
   PeerConfig,
+  PolicyConfig,
   RuntimeConfig,
 } from "./config.ts";
 import {
   countField,
   durationField,
   fileField,
+  foldersField,
   type KeyFacts,
   keyFacts,
+  labelsField,
   listenField,
   logSpecField,
+  moduleField,
   nameField,
+  orderField,
   pathField,
+  patternsField,
   requiredField,
   sizeField,
   spinField,
+  switchField,
+  tableField,
+  wordField,
 } from "./field.ts";
 
 const kiB = 1024;
@@ -99,6 +110,32 @@ const logKeys = {
   file: fileField("standard error"),
 };
 
+const modulesKeys = {
+  directories: foldersField(),
+};
+
+const matchKeys = {
+  service: patternsField(),
+  method: patternsField(),
+  caller: patternsField(),
+  target: patternsField(),
+  side: wordField(["both", "client", "server"], "both"),
+  labels: labelsField(),
+};
+
+const policyKeys = {
+  name: nameField("the last part of `use`"),
+  use: moduleField(),
+  match: table(z.strictObject(matchKeys).transform(readMatch))
+    .prefault({})
+    .register(keyFacts, { default: "every call", range: "table, see below" }),
+  order: orderField("10 × its position in the file"),
+  enabled: switchField(true),
+  on_failure: wordField(["closed", "open"], "closed"),
+  budget: durationField({ minMicros: 100, maxMicros: 10 * second, unit: "us", default: "20ms" }),
+  config: tableField(),
+};
+
 /** Keys by section, as the file names them. */
 const sections: Readonly<Record<string, Readonly<Record<string, z.ZodType>>>> = {
   daemon: daemonKeys,
@@ -107,13 +144,17 @@ const sections: Readonly<Record<string, Readonly<Record<string, z.ZodType>>>> = 
   link: linkKeys,
   runtime: runtimeKeys,
   log: logKeys,
+  modules: modulesKeys,
+  policy: policyKeys,
+  "policy.match": matchKeys,
 };
 
 /** Sections that are written `[[name]]`, once for each item. */
-export const repeatedSections: readonly string[] = ["peer"];
+export const repeatedSections: readonly string[] = ["peer", "policy"];
 
 /** What the file says, in the shape of `Config`; what depends on the host is still open. */
-export interface FileConfig extends Omit<Config, "daemon"> {
+export interface FileConfig extends Omit<Config, "daemon" | "modules"> {
+  readonly modules: Omit<ModulesConfig, "base">;
   readonly daemon: Omit<DaemonConfig, "prefix" | "name"> & {
     readonly prefix: string | undefined;
     readonly name: string | undefined;
@@ -175,6 +216,27 @@ const runtimeSection: z.ZodType<RuntimeConfig> = table(
 
 const logSection: z.ZodType<LogConfig> = table(z.strictObject(logKeys));
 
+const modulesSection: z.ZodType<FileConfig["modules"]> = table(z.strictObject(modulesKeys));
+
+const policySection: z.ZodType<Omit<PolicyConfig, "order"> & { order: number | undefined }> = table(
+  z.strictObject(policyKeys).transform(({ on_failure, budget, name, ...policy }) => ({
+    ...policy,
+    name: name ?? defaultPolicyName(policy.use),
+    onFailure: on_failure,
+    budgetMicros: budget,
+  })),
+);
+
+/** The name of a policy that has none of its own: what `use` ends in. */
+export function defaultPolicyName(use: string): string {
+  return use.slice(use.lastIndexOf("/") + 1).replace(/\.m?[jt]s$/, "");
+}
+
+/** Where a policy stands that says nothing about it: room for others is left in between. */
+export function defaultOrder(position: number): number {
+  return 10 * (position + 1);
+}
+
 /** The whole file. Relations between keys are in `relation.ts`. */
 export const fileSchema: z.ZodType<FileConfig> = z
   .strictObject({
@@ -184,12 +246,18 @@ export const fileSchema: z.ZodType<FileConfig> = z
     link: linkSection.prefault({}),
     runtime: runtimeSection.prefault({}),
     log: logSection.prefault({}),
+    modules: modulesSection.prefault({}),
+    policy: z.array(policySection).prefault([]),
   })
-  .transform(({ peer, ...rest }) => ({ ...rest, peers: peer }));
+  .transform(({ peer, policy, ...rest }) => ({
+    ...rest,
+    peers: peer,
+    policies: policy.map((item, index) => ({ ...item, order: item.order ?? defaultOrder(index) })),
+  }));
 
-/** Names of the sections, or of the keys in one; empty when there is no such section. */
+/** Names of the sections, or of the keys in one (`policy.match` for those of a table in one); empty when there is no such section. */
 export function keyNames(section?: string): readonly string[] {
-  if (section === undefined) return Object.keys(sections);
+  if (section === undefined) return Object.keys(sections).filter((name) => !name.includes("."));
   return Object.hasOwn(sections, section) ? Object.keys(sections[section]!) : [];
 }
 
@@ -212,4 +280,15 @@ function table<T>(type: z.ZodType<T, Record<string, unknown>>): z.ZodType<T> {
     !Array.isArray(value) &&
     !(value instanceof Date);
   return z.custom<Record<string, unknown>>(isTable, { params: { expected: "a table" } }).pipe(type);
+}
+
+/** Only what is given stays: an absent part matches everything. */
+function readMatch(
+  match: {
+    [Key in keyof typeof matchKeys]: z.output<(typeof matchKeys)[Key]>;
+  },
+): MatchConfig {
+  const { side, ...patterns } = match;
+  const given = Object.entries(patterns).filter(([, value]) => value !== undefined);
+  return { ...Object.fromEntries(given), ...(side === "both" ? {} : { side }) };
 }

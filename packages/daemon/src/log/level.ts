@@ -30,6 +30,7 @@ export const logAreas = [
   "link",
   "runtime",
   "admin",
+  "policy",
 ] as const;
 export type LogArea = (typeof logAreas)[number];
 

@@ -92,6 +92,7 @@ function specFrom(general: LevelName, byArea: ReadonlyMap<LogArea, LevelName>): 
     link: level("link"),
     runtime: level("runtime"),
     admin: level("admin"),
+    policy: level("policy"),
   };
 }
 
