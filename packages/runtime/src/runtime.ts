@@ -88,6 +88,11 @@ export class Runtime {
     if (this.lastFlushed === engine) this.lastFlushed = null;
   }
 
+  /** Makes visible at once what engines have put into their outputs; for an engine that is being polled. */
+  flushAll(): void {
+    this.flushDirty();
+  }
+
   /** Runs until `stop`; returns then. */
   run(): void {
     while (!this.stopped) this.round();

@@ -28,19 +28,30 @@ export type OnConnection = (fd: number, peer: PeerCredentials) => void;
 
 /** A listening admin socket. */
 export interface AdminListener {
+  readonly fd: number;
+  /** Connections wait in the queue until `resume`. */
+  pause(): void;
+  resume(): void;
   /** No more connections; removes the socket. */
   close(): void;
+  /** No more connections here: somebody else has the socket now. */
+  leave(): void;
 }
 
-/** Listens; throws ERR_ADMIN_SOCKET when it can't. A socket that nobody serves is replaced. */
+/**
+ * Listens; throws ERR_ADMIN_SOCKET when it can't. A socket that nobody serves is replaced. `inherited`: the
+ * descriptor of a daemon that listened at this path before; it waits for `resume`.
+ */
 export function openAdminListener(
   path: string,
   mode: number,
   log: AreaLog,
   onConnection: OnConnection,
+  inherited?: number,
 ): AdminListener {
-  const listener = listenAt(path, mode);
+  const listener = inherited ?? listenAt(path, mode);
   let pause: NodeJS.Timeout | undefined;
+  let isPaused = inherited !== undefined;
   const watcher = watch(listener, POLL_IN, () => {
     for (let i = 0; i < acceptsPerTurn; i++) {
       const fd = socketAccept(listener);
@@ -52,15 +63,27 @@ export function openAdminListener(
       // The connection stays in the queue, so without a pause this would go round at full speed.
       log.error("accept failed", { reason: errnoName(fd), pauseMs });
       watchChange(watcher, 0);
-      pause = setTimeout(() => watchChange(watcher, POLL_IN), pauseMs);
+      pause = setTimeout(() => watchChange(watcher, isPaused ? 0 : POLL_IN), pauseMs);
       return;
     }
   });
+  if (isPaused) watchChange(watcher, 0);
+  const setPaused = (paused: boolean): void => {
+    isPaused = paused;
+    watchChange(watcher, paused ? 0 : POLL_IN);
+  };
+  const leave = (): void => {
+    clearTimeout(pause);
+    unwatch(watcher);
+    closeFd(listener);
+  };
   return {
+    fd: listener,
+    pause: () => setPaused(true),
+    resume: () => setPaused(false),
+    leave,
     close: () => {
-      clearTimeout(pause);
-      unwatch(watcher);
-      closeFd(listener);
+      leave();
       try {
         unlinkSync(path);
       } catch {

@@ -38,12 +38,21 @@ export interface AdminServerOptions {
   log: AreaLog;
   /** From accepting a connection to its end, for whatever reason it takes that long. Default 10000. */
   connectionMs?: number | undefined;
+  /** Descriptor of a daemon that listened at `path` before; connections wait for `resume`. */
+  inherited?: number | undefined;
 }
 
 /** A running admin server. */
 export interface AdminServer {
+  /** The socket that listens. */
+  readonly fd: number;
+  /** New connections wait until `resume`. */
+  pause(): void;
+  resume(): void;
   /** Stops listening, ends the streams, cuts the connections, removes the socket. Fine to call twice. */
   close(): Promise<void>;
+  /** Ends as well, but somebody else has the socket now, and what is being answered gets its answer. */
+  leave(): Promise<void>;
 }
 
 /** Starts to answer at `path`; throws ERR_ADMIN_SOCKET when it can't listen there. */
@@ -72,7 +81,8 @@ class SocketAdminServer implements AdminServer {
   private unlogged = 0;
   private isClosed = false;
 
-  constructor({ path, allowedUids, registry, log, connectionMs = 10_000 }: AdminServerOptions) {
+  constructor(serverOptions: AdminServerOptions) {
+    const { path, allowedUids, registry, log, connectionMs = 10_000, inherited } = serverOptions;
     const ownUids = [0, process.geteuid?.() ?? 0];
     this.uids = allowedUids ?? ownUids;
     this.registry = registry;
@@ -82,18 +92,42 @@ class SocketAdminServer implements AdminServer {
     this.server = createServer(options, (request, response) => void this.serve(request, response));
     this.server.maxRequestsPerSocket = 1;
     const mode = this.uids.every((uid) => ownUids.includes(uid)) ? 0o600 : 0o660;
-    this.listener = openAdminListener(path, mode, log, (fd, peer) => this.open(fd, peer));
+    const onConnection = (fd: number, peer: PeerCredentials): void => this.open(fd, peer);
+    this.listener = openAdminListener(path, mode, log, onConnection, inherited);
+  }
+
+  get fd(): number {
+    return this.listener.fd;
+  }
+
+  pause(): void {
+    this.listener.pause();
+  }
+
+  resume(): void {
+    this.listener.resume();
+  }
+
+  async leave(): Promise<void> {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.listener.leave();
+    await this.endConnections(() => {});
   }
 
   async close(): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
     this.listener.close();
+    await this.endConnections((socket) => socket.destroy());
+  }
+
+  private async endConnections(answering: (socket: Socket) => void): Promise<void> {
     const ends = [...this.connections.keys()].map(
       (socket) => new Promise<void>((resolve) => socket.once("close", () => resolve())),
     );
     for (const [socket, { stream }] of this.connections) {
-      if (stream === undefined) socket.destroy();
+      if (stream === undefined) answering(socket);
       else stream.end();
     }
     const cut = setTimeout(() => {

@@ -49,7 +49,26 @@ interface Channel {
   deadline: NodeJS.Timeout | null;
 }
 
+/** A control channel in the hands of the next daemon. */
+export interface ChannelState {
+  readonly id: number;
+  readonly fd: number;
+  readonly pid: number;
+  readonly uid: number;
+  /** Index of the app's runtime; -1 while it has not said hello. */
+  readonly runtime: number;
+}
+
+/** What the next daemon needs to go on with the control channels. */
+export interface AppServerState {
+  readonly listener: number;
+  readonly nextId: number;
+  readonly channels: readonly ChannelState[];
+}
+
 export interface AppServerOptions {
+  /** Goes on where another daemon stopped. */
+  saved?: AppServerState | undefined;
   path: string;
   appsMax: number;
   runtimes: readonly RuntimeThread[];
@@ -71,12 +90,40 @@ export class AppServer {
    */
   constructor(options: AppServerOptions) {
     this.options = options;
-    this.listener = listenAt(options.path);
+    const { saved } = options;
+    this.listener = saved?.listener ?? listenAt(options.path);
+    if (saved === undefined) return;
+    this.nextId = saved.nextId;
+    for (const { runtime: index, ...channel } of saved.channels) {
+      const runtime = options.runtimes.find((known) => known.index === index) ?? null;
+      if (runtime !== null) runtime.apps++;
+      this.channels.set(channel.id, { ...channel, watcher: -1, runtime, deadline: null });
+    }
   }
 
-  /** The runtimes are there: takes apps from now on. */
+  /** The runtimes are there: takes apps, and what they say, from now on. */
   start(): void {
     this.watcher = watch(this.listener, POLL_IN, () => this.accept());
+    for (const channel of this.channels.values()) this.listenTo(channel);
+  }
+
+  /** What apps say, and those that connect, wait in their sockets until `start`. */
+  pause(): void {
+    if (this.watcher >= 0) unwatch(this.watcher);
+    this.watcher = -1;
+    for (const channel of this.channels.values()) {
+      unwatch(channel.watcher);
+      channel.watcher = -1;
+      if (channel.deadline !== null) clearTimeout(channel.deadline);
+    }
+  }
+
+  /** For the next daemon, while paused. The descriptors stay this one's. */
+  save(): AppServerState {
+    const channels = [...this.channels.values()].map(({ id, fd, pid, uid, runtime }) => {
+      return { id, fd, pid, uid, runtime: runtime === null ? -1 : runtime.index };
+    });
+    return { listener: this.listener, nextId: this.nextId, channels };
   }
 
   /** The runtime has ended this app's datapath, and has told the app. */
@@ -112,7 +159,12 @@ export class AppServer {
     const id = this.nextId++;
     const channel: Channel = { id, fd, pid, uid, watcher: -1, runtime: null, deadline: null };
     this.channels.set(id, channel);
-    channel.watcher = watch(fd, POLL_IN, () => this.read(channel));
+    this.listenTo(channel);
+  }
+
+  private listenTo(channel: Channel): void {
+    channel.watcher = watch(channel.fd, POLL_IN, () => this.read(channel));
+    if (channel.runtime !== null) return;
     channel.deadline = setTimeout(
       () => this.refuse(channel, "ERR_APP_PROTOCOL", "no hello in time"),
       helloDeadlineMs,
@@ -200,7 +252,7 @@ export class AppServer {
     if (!this.channels.delete(channel.id)) return;
     if (channel.deadline !== null) clearTimeout(channel.deadline);
     if (channel.runtime !== null) channel.runtime.apps--;
-    unwatch(channel.watcher);
+    if (channel.watcher >= 0) unwatch(channel.watcher);
     closeFd(channel.fd);
   }
 }

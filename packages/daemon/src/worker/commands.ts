@@ -2,6 +2,7 @@
 import type { AppRequest } from "@koala/protocol";
 import type { Config } from "../config/index.ts";
 import type { EventNotice } from "../events/event-source.ts";
+import type { HandoverCommand, HandoverNotice } from "../handover/runtime-commands.ts";
 import type { SiblingEnd } from "../link/siblings.ts";
 import type { RuntimeStatus } from "./status.ts";
 
@@ -18,6 +19,8 @@ export interface WorkerData {
   readonly siblings: readonly SiblingEnd[];
   /** Peers with resolved numeric hosts. */
   readonly peers: readonly PeerAddress[];
+  /** It goes on where a runtime of another process stopped, and waits for that one's state. */
+  readonly isTakeover?: boolean;
 }
 
 export interface PeerAddress {
@@ -46,6 +49,7 @@ export type Command =
   | { op: "status"; seq: number }
   /** No new calls from anywhere; answered by `drained` once none is open. */
   | { op: "drain" }
+  | HandoverCommand
   | { op: "stop" };
 
 /** Runtime to main thread. */
@@ -56,4 +60,5 @@ export type Notice =
   | { op: "status"; seq: number; status: RuntimeStatus }
   | EventNotice
   | { op: "drained" }
+  | HandoverNotice
   | { op: "stopped" };
