@@ -6,12 +6,9 @@
  * only a broken or hostile app can write is a violation: `dropped` gets the reason, nothing more is
  * read, and the host closes the datapath. Nobody else notices.
  */
-import type { Engine } from "@koala/interface";
 import { Origin, Status, statusFrom, statusName } from "@koala/interface";
 import { doorbellRing } from "@koala/native";
-import type { Caller } from "@koala/policy";
 import {
-  RELEASES_PER_SLOT,
   SLOT_WORDS,
   SlotFlag,
   SlotKind,
@@ -19,52 +16,32 @@ import {
   W_BLOCK_TAG,
   W_CALL,
   W_KIND,
-  W_RELEASED_OFFSET,
-  W_RELEASED_TAG,
   W_STATUS,
   W_TARGET,
   W_TIMEOUT,
 } from "@koala/protocol";
 import { type Runtime, Timer } from "@koala/runtime";
-import type { ServiceSchema } from "@koala/schema";
-import { type Memory, RingConsumer, RingProducer, ringBytes } from "@koala/shm";
+import { RingConsumer, RingProducer, ringBytes } from "@koala/shm";
+import type { AppEngine, AppEngineOptions } from "./app-engine.ts";
 import { AppOutbox } from "./app-outbox.ts";
-import { type Binding, createBinding, type Export } from "./binding.ts";
+import type { AppPort } from "./app-port.ts";
+import { BlockReturns } from "./block-returns.ts";
 import { Body } from "./body.ts";
-import { type BlockOwner, type Call, Outcome, Parked, type Party } from "./call.ts";
+import { Call, CallTable, Outcome, Parked } from "./call.ts";
+import { CallAliases } from "./call-aliases.ts";
+import { type EndpointState, endpointStateVersion } from "./endpoint-state.ts";
 import { ParkQueue } from "./park-queue.ts";
-import { ReceiveSpace, type ReceiveSpaceOptions, regionIdleMs } from "./receive-space.ts";
+import { ReceiveSpace } from "./receive-space.ts";
 import type { Router } from "./router.ts";
 import { SendRegions } from "./send-regions.ts";
-import type { Translator } from "./translator.ts";
 
 /** A call's index in the app's table is in the low bits of its id, a generation in the high ones. */
 const CALL_INDEX_MASK = 0xfffff;
 const retryMs = 20;
+/** Stands for a call that has ended while its caller has not been told yet. */
+const endedCall = new Call(new CallTable());
 
-export interface AppEndpointOptions {
-  id: number;
-  /** For people: name and pid. */
-  label: string;
-  /** Who it is, for policies. */
-  identity: Caller;
-  rings: Memory;
-  ringSlots: number;
-  callsMax: number;
-  metadataBytesMax: number;
-  messageBytesMax: number;
-  receiveBytesMax: number;
-  regionBytes: number;
-  /** Doorbell that wakes the app. */
-  appDoorbell: number;
-  translator: Translator;
-  announce: ReceiveSpaceOptions["announce"];
-  retract: (id: number) => void;
-  /** The app broke a rule: the host closes the datapath soon. `violation` says why. */
-  onViolation: (app: AppEndpoint) => void;
-}
-
-export class AppEndpoint implements Engine, Party, BlockOwner {
+export class AppEndpoint implements AppEngine {
   readonly name: string;
   readonly label: string;
   readonly isLocal = true;
@@ -72,8 +49,6 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
   readonly id: number;
   readonly send: SendRegions;
   readonly receive: ReceiveSpace;
-  readonly bindings: (Binding | undefined)[] = [];
-  readonly exports: (Export | undefined)[] = [];
   invalidReason = "";
   /** Why the datapath must be closed; "" while all is well. */
   violation = "";
@@ -82,7 +57,8 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
   incoming = 0;
   callsMade = 0;
   callsServed = 0;
-  private readonly options: AppEndpointOptions;
+  private readonly options: AppEngineOptions;
+  private readonly port: AppPort;
   private readonly router: Router;
   private readonly runtime: Runtime;
   private readonly consumer: RingConsumer;
@@ -92,27 +68,32 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
   private readonly body = new Body();
   private readonly calls: (Call | null)[];
   private readonly parked: ParkQueue;
-  private readonly shrinkTimer: Timer;
+  private readonly returns: BlockReturns;
   /** Wakes calls that wait for a region which the app could not take. */
   private readonly retryTimer: Timer;
-  private pins = 0;
+  /** Slots of CALLs that an engine before this one has read, and not passed on. */
+  private readonly deferred: Int32Array[] = [];
+  private readonly aliases = new CallAliases();
+  private suspended = false;
   private closed = false;
 
-  constructor(options: AppEndpointOptions, router: Router, runtime: Runtime) {
+  /** `saved`: the state of the engine that it takes the place of; it is suspended then. */
+  constructor(options: AppEngineOptions, saved: EndpointState | null = null) {
+    const { port, router, runtime, rings, ringSlots } = options;
     this.options = options;
+    this.port = port;
     this.router = router;
     this.runtime = runtime;
-    this.id = options.id;
-    this.label = options.label;
-    this.name = `app ${options.label}`;
-    const { rings, ringSlots } = options;
+    this.id = port.id;
+    this.label = port.label;
+    this.name = `app ${port.label}`;
     this.words = rings.i32;
     this.consumer = new RingConsumer(rings, 0, ringSlots);
     this.calls = new Array<Call | null>(options.callsMax).fill(null);
-    this.send = new SendRegions(this, options.metadataBytesMax);
+    this.send = new SendRegions(port, options.metadataBytesMax);
     this.parked = new ParkQueue((call) => router.offerAgain(call));
     this.receive = new ReceiveSpace({
-      label: options.label,
+      label: port.label,
       translator: options.translator,
       bytesMax: options.receiveBytesMax,
       regionBytes: options.regionBytes,
@@ -122,7 +103,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
         return taken;
       },
       retract: options.retract,
-      saved: null,
+      saved: saved?.receive ?? null,
     });
     this.out = new AppOutbox(
       new RingProducer(rings, ringBytes(ringSlots), ringSlots),
@@ -131,8 +112,9 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
       options.appDoorbell,
       (callerId) => this.replied(callerId),
     );
-    this.shrinkTimer = new Timer(() => this.shrink());
+    this.returns = new BlockReturns(this.receive, runtime, (reason) => this.violate(reason));
     this.retryTimer = new Timer(() => runtime.activate(this));
+    if (saved !== null) this.load(saved);
   }
 
   /** Calls whose request or reply waits for room here. */
@@ -140,28 +122,19 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     return this.parked.length + this.out.lateReplyCount;
   }
 
-  bind(target: string, schema: ServiceSchema): Binding {
-    const binding = createBinding(
-      this.bindings.length,
-      this,
-      this.options.identity,
-      target,
-      schema,
-      "anywhere",
-    );
-    this.bindings.push(binding);
-    return binding;
-  }
-
   /** The app gives a region of its send heap back; false when it has none with this id. */
   removeSendRegion(id: number): boolean {
-    return this.send.remove(id, this.pins > 0);
+    if (!this.send.remove(id, true)) return false;
+    this.port.whenUnpinned(() => this.send.closeRetired());
+    return true;
   }
 
   // ── Engine ────────────────────────────────────────────────────────────────────────────────────────
 
   poll(budget: number): number {
+    if (this.suspended) return 0;
     let done = 0;
+    if (this.deferred.length > 0) this.takeDeferred();
     while (done < budget && this.violation === "") {
       const index = this.consumer.next();
       if (index < 0) break;
@@ -179,12 +152,12 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
   }
 
   flush(): void {
-    if (this.closed) return;
+    if (this.closed || this.suspended) return;
     if (!this.out.flush()) this.awaitRing();
   }
 
   sleep(): boolean {
-    return this.violation !== "" || this.consumer.sleep();
+    return this.suspended || this.violation !== "" || this.consumer.sleep();
   }
 
   awake(): void {
@@ -192,14 +165,17 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
   }
 
   hasWork(): boolean {
-    return this.consumer.hasNext();
+    return !this.suspended && this.consumer.hasNext();
   }
 
   // ── Party: this app serves the call ───────────────────────────────────────────────────────────────
 
   begin(call: Call, body: Body): Outcome {
     const { receive } = this;
-    if (this.incoming >= this.options.callsMax || this.out.isFull) return this.park(call);
+    // Another call may be known by this id, from before the app came to this runtime.
+    const isTaken = this.aliases.has(call.id);
+    if (this.incoming >= this.options.callsMax || this.out.isFull || isTaken)
+      return this.park(call);
     const outcome = receive.put(body, call.method!.input, call.requestTranscoder);
     if (outcome === Outcome.PARK) return this.parkForSpace(call, body);
     if (outcome !== Outcome.DONE) {
@@ -217,7 +193,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
 
   cancel(call: Call, reason: Status): void {
     // The call stays until the handler's reply comes, which nobody will read.
-    if (!this.out.cancel(call.id, reason)) this.awaitRing();
+    if (!this.out.cancel(this.knownAs(call), reason)) this.awaitRing();
     this.runtime.markDirty(this);
   }
 
@@ -285,19 +261,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     this.releaseReply(call.slot);
   }
 
-  // ── BlockOwner ────────────────────────────────────────────────────────────────────────────────────
-
-  pin(): void {
-    this.pins++;
-  }
-
-  unpin(): void {
-    this.pins--;
-    if (this.pins > 0) return;
-    if (this.closed) this.send.close();
-    else this.send.closeRetired();
-  }
-
+  /** A block of the app's send heap is its own again. */
   releaseBlock(tag: number, offset: number): void {
     this.out.release(tag, offset);
     this.runtime.markDirty(this);
@@ -317,12 +281,105 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     if (this.closed) return;
     this.closed = true;
     this.runtime.remove(this);
-    this.runtime.timers.clear(this.shrinkTimer);
+    this.returns.stop();
     this.runtime.timers.clear(this.retryTimer);
-    for (const entry of this.exports) if (entry !== undefined) this.router.removeExport(entry);
-    this.router.partyGone(this, status, Origin.REMOTE_APP, reason);
+    for (const entry of this.port.exports) if (entry !== undefined) this.router.removeExport(entry);
+    this.router.partyGone(this.port, status, Origin.REMOTE_APP, reason);
     this.receive.close();
-    if (this.pins === 0) this.send.close();
+    this.port.whenUnpinned(() => this.send.close());
+  }
+
+  // ── Replaceable ───────────────────────────────────────────────────────────────────────────────────
+
+  suspend(): void {
+    if (this.consumer.release()) doorbellRing(this.options.appDoorbell);
+    this.out.retry();
+    this.out.flush();
+    this.out.hold();
+    this.suspended = true;
+    this.runtime.remove(this);
+    this.returns.stop();
+    this.runtime.timers.clear(this.retryTimer);
+  }
+
+  decompose(): EndpointState {
+    const { id, label, deferred, callsMade, callsServed } = this;
+    return {
+      version: endpointStateVersion,
+      id,
+      label,
+      send: this.send.save(),
+      receive: this.receive.save(),
+      ...this.out.save(),
+      deferred: [...deferred],
+      callsMade,
+      callsServed,
+    };
+  }
+
+  resume(): void {
+    this.suspended = false;
+    this.out.letGo();
+    this.receive.introduce();
+    this.returns.arm();
+    this.runtime.activate(this);
+  }
+
+  retire(): void {
+    this.closed = true;
+    this.runtime.remove(this);
+    this.returns.stop();
+    this.runtime.timers.clear(this.retryTimer);
+    this.receive.close();
+    this.port.whenUnpinned(() => this.send.unmap());
+  }
+
+  parkedCalls(): readonly Call[] {
+    return this.parked.waiting();
+  }
+
+  knownAs(call: Call): number {
+    return this.aliases.idOf(call);
+  }
+
+  adoptOutgoing(call: Call): void {
+    this.calls[call.callerId & CALL_INDEX_MASK] = call;
+    this.outgoing++;
+  }
+
+  adoptIncoming(call: Call, knownAs: number): void {
+    this.incoming++;
+    if (knownAs !== call.id) this.aliases.add(knownAs, call);
+  }
+
+  adoptParked(call: Call): void {
+    this.parked.push(call);
+  }
+
+  private load(saved: EndpointState): void {
+    this.suspended = true;
+    this.out.hold();
+    this.out.load(saved);
+    for (const { callerId } of saved.lateReplies) {
+      this.calls[callerId & CALL_INDEX_MASK] = endedCall;
+      this.outgoing++;
+    }
+    this.deferred.push(...saved.deferred);
+    this.callsMade = saved.callsMade;
+    this.callsServed = saved.callsServed;
+    try {
+      this.send.restore(saved.send);
+    } catch (error) {
+      this.receive.close();
+      throw error;
+    }
+  }
+
+  private takeDeferred(): void {
+    for (const slot of this.deferred.splice(0)) {
+      if (this.violation !== "") return;
+      this.takeSlot(slot);
+    }
   }
 
   private takeSlot(slot: Int32Array): void {
@@ -337,7 +394,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
         this.takeCancel(slot);
         break;
       case SlotKind.RELEASE:
-        this.takeRelease(slot);
+        this.returns.takeSlot(slot);
         break;
       default:
         this.violate(`a slot of kind ${slot[W_KIND]! & 0xff}, which is none`);
@@ -345,10 +402,10 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
   }
 
   private takeCall(slot: Int32Array): void {
-    this.takeReleased(slot);
+    this.returns.takeBeside(slot);
     const callerId = slot[W_CALL]!;
     const index = callerId & CALL_INDEX_MASK;
-    const binding = this.bindings[slot[W_TARGET]!];
+    const binding = this.port.bindings[slot[W_TARGET]!];
     const method = binding?.schema.methods[slot[W_KIND]! >>> 16];
     if (binding === undefined || method === undefined) {
       this.violate(
@@ -381,7 +438,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     this.calls[index] = call;
     this.outgoing++;
     this.callsMade++;
-    call.caller = this;
+    call.caller = this.port;
     call.callerId = callerId;
     call.binding = binding;
     call.method = method;
@@ -414,17 +471,16 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
   }
 
   private takeReply(slot: Int32Array): void {
-    this.takeReleased(slot);
-    const call = this.router.calls.get(slot[W_CALL]! >>> 0);
-    if (call === undefined || call.callee !== this || call.parked !== Parked.NO) {
-      this.violate(`a reply to call ${slot[W_CALL]! >>> 0}, which is not open`);
+    this.returns.takeBeside(slot);
+    const id = slot[W_CALL]! >>> 0;
+    const call = this.aliases.take(id) ?? this.router.calls.get(id);
+    if (call === undefined || call.callee !== this.port || call.parked !== Parked.NO) {
+      this.violate(`a reply to call ${id}, which is not open`);
       return;
     }
     this.incoming--;
     const holds = (slot[W_KIND]! & (SlotFlag.HOLD << 8)) !== 0;
-    if (!holds && this.receive.heap.free(call.blockTag, call.blockOffset)) {
-      if (call.blockTag >>> 16 !== 0) this.armShrink();
-    }
+    if (!holds) this.returns.takeNamed(call.blockTag, call.blockOffset);
     const wrong = this.send.locate(slot, true, this.body);
     if (wrong !== "") {
       this.violate(wrong);
@@ -483,40 +539,9 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
     // The reply may have crossed the cancellation.
     if (call === undefined || call === null) return;
     // What is here may be a call that has ended, with its reply late, and is another one by now.
-    if (!call.open || call.caller !== this || call.callerId !== callerId) return;
+    if (!call.open || call.caller !== this.port || call.callerId !== callerId) return;
     const reason = statusFrom(slot[W_STATUS]! & 0xff);
     this.router.abort(call, reason, Origin.APP, `the caller gave up (${statusName(reason)})`);
-  }
-
-  private takeRelease(slot: Int32Array): void {
-    const count = slot[W_KIND]! >>> 16;
-    if (count > RELEASES_PER_SLOT) {
-      this.violate(`a release of ${count} blocks`);
-      return;
-    }
-    for (let i = 0; i < count; i++) this.freeReceived(slot[1 + 2 * i]!, slot[2 + 2 * i]!);
-  }
-
-  private takeReleased(slot: Int32Array): void {
-    if ((slot[W_KIND]! & (SlotFlag.RELEASES << 8)) === 0) return;
-    this.freeReceived(slot[W_RELEASED_TAG]!, slot[W_RELEASED_OFFSET]!);
-  }
-
-  private freeReceived(tag: number, offset: number): void {
-    if (!this.receive.heap.free(tag, offset)) {
-      this.violate(`a release of block ${tag >>> 16}:${offset}, which is not in use`);
-      return;
-    }
-    if (tag >>> 16 !== 0) this.armShrink();
-  }
-
-  private armShrink(): void {
-    if (this.shrinkTimer.bucket >= 0 || !this.receive.heap.hasEmptyRegion()) return;
-    this.runtime.timers.set(this.shrinkTimer, this.runtime.nowMs + regionIdleMs + 100);
-  }
-
-  private shrink(): void {
-    if (this.receive.shrink()) this.armShrink();
   }
 
   /** The reply to this app's call has been written: its id may be used again. */
@@ -534,6 +559,7 @@ export class AppEndpoint implements Engine, Party, BlockOwner {
   private awaitRing(): void {
     // Nobody would ever ring for this app again, and what waits here occupies the memory of others.
     if (this.out.corrupt) this.violate("the receive ring's head is impossible");
+    if (this.suspended) return;
     if (this.out.isFull && !this.out.waitForSpace()) this.runtime.activate(this);
   }
 

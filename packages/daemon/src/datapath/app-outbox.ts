@@ -27,17 +27,8 @@ import {
 import type { RingProducer } from "@koala/shm";
 import { Body } from "./body.ts";
 import type { Call } from "./call.ts";
+import type { EndpointState, LateCancel, LateReply } from "./endpoint-state.ts";
 import type { ReceiveSpace } from "./receive-space.ts";
-
-/** A reply without message that found no room in the ring. */
-interface LateReply {
-  readonly callerId: number;
-  readonly status: Status;
-  readonly origin: Origin;
-  readonly message: string;
-  readonly hold: boolean;
-  readonly trailers: Uint8Array | null;
-}
 
 export class AppOutbox {
   private readonly ring: RingProducer;
@@ -47,8 +38,9 @@ export class AppOutbox {
   private readonly onReplied: (callerId: number) => void;
   private readonly text = new Body();
   private readonly lateReplies: LateReply[] = [];
-  private readonly lateCancels: { id: number; reason: Status }[] = [];
+  private readonly lateCancels: LateCancel[] = [];
   private readonly releases: number[] = [];
+  private isHeld = false;
 
   /** `onReplied` is told when the slot of a call's one reply has been written. */
   constructor(
@@ -66,11 +58,38 @@ export class AppOutbox {
   }
 
   get isFull(): boolean {
-    return this.ring.free() === 0;
+    return this.isHeld || this.ring.free() === 0;
   }
 
   get corrupt(): boolean {
     return this.ring.corrupt;
+  }
+
+  /** From now on nothing goes into the ring: what comes waits here. */
+  hold(): void {
+    this.isHeld = true;
+  }
+
+  /** The opposite of `hold`. */
+  letGo(): void {
+    this.isHeld = false;
+  }
+
+  /** What waits here, for a successor. */
+  save(): Pick<EndpointState, "lateReplies" | "lateCancels" | "releases"> {
+    const { lateReplies, lateCancels, releases } = this;
+    return {
+      lateReplies: [...lateReplies],
+      lateCancels: [...lateCancels],
+      releases: [...releases],
+    };
+  }
+
+  /** What waited in a predecessor. */
+  load(saved: Pick<EndpointState, "lateReplies" | "lateCancels" | "releases">): void {
+    this.lateReplies.push(...saved.lateReplies);
+    this.lateCancels.push(...saved.lateCancels);
+    for (const word of saved.releases) this.releases.push(word);
   }
 
   /** Statuses that wait for room. */
@@ -136,6 +155,7 @@ export class AppOutbox {
 
   /** Writes what has waited, as far as there is room. */
   retry(): void {
+    if (this.isHeld) return;
     while (this.lateReplies.length > 0 && this.writeStatus(this.lateReplies[0]!)) {
       this.lateReplies.shift();
     }
@@ -148,6 +168,7 @@ export class AppOutbox {
 
   /** Makes everything visible to the app and wakes it if it sleeps; false if releases found no room. */
   flush(): boolean {
+    if (this.isHeld) return true;
     const allReleased = this.writeReleases();
     this.ring.publish();
     if (this.ring.takeSleeper()) doorbellRing(this.bell);
@@ -189,7 +210,7 @@ export class AppOutbox {
 
   private writeStatus(reply: LateReply): boolean {
     const { callerId, status, origin, message, hold, trailers } = reply;
-    if (this.ring.free() === 0) return false;
+    if (this.isFull) return false;
     const { text, words } = this;
     text.setText(message.slice(0, statusMessageBytesMax), trailers);
     const placed = this.receive.putText(text);
@@ -205,6 +226,7 @@ export class AppOutbox {
   }
 
   private writeCancel(callId: number, reason: Status): boolean {
+    if (this.isHeld) return false;
     const at = this.ring.reserve();
     if (at < 0) return false;
     this.words[at + W_KIND] = SlotKind.CANCEL;

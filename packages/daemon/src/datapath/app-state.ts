@@ -6,6 +6,22 @@ import {
   withEndpointDescriptors,
 } from "./endpoint-state.ts";
 
+/** A schema, by what `SchemaStore.acquire` wants. */
+export interface SchemaRef {
+  readonly service: string;
+  readonly hash: string;
+}
+
+export interface BindingState extends SchemaRef {
+  /** The mesh name that is called. */
+  readonly target: string;
+}
+
+export interface ExportState extends SchemaRef {
+  /** The mesh name that is served. */
+  readonly name: string;
+}
+
 export interface AppState {
   readonly id: number;
   readonly identity: AppIdentity;
@@ -19,6 +35,9 @@ export interface AppState {
   readonly ringSlots: number;
   readonly callsMax: number;
   readonly attachedMs: number;
+  /** By id; null where there is none any more. */
+  readonly bindings: readonly (BindingState | null)[];
+  readonly exports: readonly (ExportState | null)[];
   readonly endpoint: EndpointState;
 }
 

@@ -3,6 +3,7 @@ import type { Status } from "@koala/interface";
 import type { Caller } from "@koala/policy";
 import type { Chain } from "@koala/policy/engine";
 import type { MessageCodec, MethodSchema, ServiceSchema, Transcoder } from "@koala/schema";
+import type { Heap } from "@koala/shm";
 import type { Party } from "./call.ts";
 import type { PartyEndpoint } from "./endpoints.ts";
 
@@ -113,6 +114,8 @@ export interface RouteLink extends Party {
   bindingState(binding: Binding): LinkBindingState;
   /** App threads over there that serve it. */
   instances(target: string, service: string): number;
+  /** A receive heap is about to be closed: what is coming in to it goes elsewhere. */
+  evacuate(heap: Heap): void;
   /** Mesh names the far daemon offers, for messages. */
   names(): string[];
 }

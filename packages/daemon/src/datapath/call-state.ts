@@ -3,9 +3,9 @@
  * its id, because slots and frames on their way name it.
  */
 import type { Origin, Status } from "@koala/interface";
+import type { SchemaRef } from "./app-state.ts";
 import type { BodyState } from "./body-state.ts";
 import type { Parked } from "./call.ts";
-import type { SchemaRef } from "./endpoint-state.ts";
 
 /** A party of a call: an app by its id, a link by the id that whoever takes the state gives it. */
 export interface PartyRef {

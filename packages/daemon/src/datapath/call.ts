@@ -12,6 +12,7 @@ import type { LiveCall } from "@koala/policy/engine";
 import { SLOT_WORDS } from "@koala/protocol";
 import { Timer } from "@koala/runtime";
 import type { MessageCodec, MethodSchema, Transcoder } from "@koala/schema";
+import type { Heap } from "@koala/shm";
 import type { AttemptGroup, PolicyAttempt } from "./attempts.ts";
 import type { Binding } from "./binding.ts";
 import type { Body } from "./body.ts";
@@ -39,8 +40,17 @@ export const Outcome = {
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
+/** Memory that the bytes of a large message may be received to, so that nobody copies them again. */
+export interface Receiver {
+  readonly heap: Heap;
+  /** Takes a block of so many bytes, named by `heap.tag` and `heap.offset`; false when there is no room. */
+  reserve(bytes: number): boolean;
+}
+
 /** One side of a call: an app of this host, or a link to another daemon. */
 export interface Party {
+  /** Of apps. */
+  readonly receive?: Receiver;
   /** For logs and status messages. */
   readonly label: string;
   /** It is of this host: an app, or another runtime of this daemon. */

@@ -12,22 +12,6 @@ import type { Origin, Status } from "@koala/interface";
 
 export const endpointStateVersion = 1;
 
-/** A schema, by what `SchemaStore.acquire` wants. */
-export interface SchemaRef {
-  readonly service: string;
-  readonly hash: string;
-}
-
-export interface BindingState extends SchemaRef {
-  /** The mesh name that is called. */
-  readonly target: string;
-}
-
-export interface ExportState extends SchemaRef {
-  /** The mesh name that is served. */
-  readonly name: string;
-}
-
 export interface SendRegionState {
   readonly id: number;
   readonly fd: number;
@@ -57,6 +41,8 @@ export interface LateReply {
   readonly origin: Origin;
   readonly message: string;
   readonly hold: boolean;
+  /** Encoded metadata. */
+  readonly trailers: Uint8Array | null;
 }
 
 /** A cancellation that found no room in the app's ring. */
@@ -72,9 +58,6 @@ export interface EndpointState {
   readonly label: string;
   readonly send: readonly SendRegionState[];
   readonly receive: ReceiveState;
-  /** By id; null where there is none any more. */
-  readonly bindings: readonly (BindingState | null)[];
-  readonly exports: readonly (ExportState | null)[];
   readonly lateReplies: readonly LateReply[];
   readonly lateCancels: readonly LateCancel[];
   /** Tag and offset of the app's send blocks that it has not been told are free again, one after the other. */

@@ -119,6 +119,11 @@ export class ReceiveSpace {
     return this.heap.free(tag, offset) || (this.legacy.size > 0 && this.legacy.free(tag, offset));
   }
 
+  /** Whether a block lies in the region that stays as long as this heap. */
+  isFirst(tag: number): boolean {
+    return tag >>> 16 === this.firstId;
+  }
+
   /**
    * Announces the first region to an app that an earlier engine has welcomed, and takes back what it has no
    * block of any more; false when the app can't take it now. `reserve` does the same when it is due.

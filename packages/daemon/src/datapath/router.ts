@@ -10,6 +10,7 @@
 import { KoalaError, Origin, Status } from "@koala/interface";
 import { Passage } from "@koala/policy/engine";
 import type { Runtime } from "@koala/runtime";
+import type { Heap } from "@koala/shm";
 import { PolicyParty } from "./attempts.ts";
 import {
   type Binding,
@@ -373,6 +374,16 @@ export class Router {
     if (call.live !== null && call.live.holder !== null) return false;
     const source = call.parked === Parked.REQUEST ? call.caller : call.callee;
     return source === null ? true : source.retry(call);
+  }
+
+  /** A receive heap is about to be closed: messages that wait in it, or come in to it, move elsewhere. */
+  evacuate(heap: Heap): void {
+    for (const link of this.links) link.evacuate(heap);
+    for (const call of this.calls.filter(({ copy }) => copy?.placedIn === heap)) {
+      const copy = call.copy!.privateCopy();
+      call.copy!.discard();
+      call.copy = copy;
+    }
   }
 
   /** Who can serve a binding now. */

@@ -15,7 +15,7 @@ export interface Assembly {
   /** Bytes of frames for which no credit has been returned. */
   cost: number;
   /** The app heap is not involved: it will be copied from private memory once it is complete. */
-  readonly isPrivate: boolean;
+  isPrivate: boolean;
   /** Credit for its chunks is returned as they come; else once somebody has taken it. */
   readonly isPaid: boolean;
   /** Nobody wants it any more; what still comes is dropped. */

@@ -4,12 +4,18 @@
  */
 import { Origin, originFrom, Status, statusFrom } from "@koala/interface";
 import { F_BINDING, F_KIND, F_STREAM, F_TIMEOUT, F_VALUE, FrameFlag } from "@koala/protocol";
-import { type Memory, openMemory } from "@koala/shm";
-import { AppEndpoint } from "../datapath/app-endpoint.ts";
+import { type Heap, type Memory, openMemory } from "@koala/shm";
 import type { Binding } from "../datapath/binding.ts";
 import { Body } from "../datapath/body.ts";
 import { loadBody, saveBody } from "../datapath/body-state.ts";
-import { type Call, type CopyOwner, Outcome, Parked, type Party } from "../datapath/call.ts";
+import {
+  type Call,
+  type CopyOwner,
+  Outcome,
+  Parked,
+  type Party,
+  type Receiver,
+} from "../datapath/call.ts";
 import type { Router } from "../datapath/router.ts";
 import { Assemblies, type Assembly } from "./assembly.ts";
 import { readMessageFrame } from "./frame-reader.ts";
@@ -289,6 +295,22 @@ export class LinkCalls implements CopyOwner {
     this.assemblies.add(assembly);
   }
 
+  /** A receive heap is about to be closed: what is coming in to it goes on in private memory. */
+  evacuate(heap: Heap): void {
+    for (const assembly of this.assemblies.all()) {
+      const { body, received } = assembly;
+      if (body.placedIn !== heap) continue;
+      const { memory, offset, tail, traceOffset } = body;
+      const own = openMemory(new ArrayBuffer(Math.max(8, received)));
+      memory.node.copy(own.node, 0, offset, offset + received);
+      body.discard();
+      body.place(own, 0);
+      body.placeTail(tail, traceOffset);
+      assembly.isPrivate = true;
+      if (this.current === assembly) this.options.input.moveTarget(own, offset);
+    }
+  }
+
   /** The link is down: nothing that is being received will be complete. */
   close(): void {
     for (const assembly of this.assemblies.all()) {
@@ -355,27 +377,31 @@ export class LinkCalls implements CopyOwner {
     const { callee } = call;
     // While its message comes in, the callee knows nothing of the call.
     call.parked = Parked.REQUEST;
-    const direct =
-      selected === Outcome.DONE && callee instanceof AppEndpoint && call.requestTranscoder === null;
-    this.assemble(call, stream, false, direct ? callee : null);
+    const direct = selected === Outcome.DONE && call.requestTranscoder === null;
+    this.assemble(call, stream, false, direct ? callee?.receive : undefined);
   }
 
   private assembleReply(call: Call): void {
     const { caller } = call;
-    const direct = caller instanceof AppEndpoint && call.replyTranscoder === null;
-    this.assemble(call, call.id | 0, true, direct ? caller : null);
+    const direct = call.replyTranscoder === null;
+    this.assemble(call, call.id | 0, true, direct ? caller?.receive : undefined);
   }
 
-  private assemble(call: Call, stream: number, isReply: boolean, app: AppEndpoint | null): void {
+  private assemble(
+    call: Call,
+    stream: number,
+    isReply: boolean,
+    receiver: Receiver | undefined,
+  ): void {
     const { body: frame } = this;
     const total = frame.bodyBytes();
     const body = new Body();
     body.copyFrom(frame);
     const tail = openMemory(new ArrayBuffer(Math.max(8, frame.tailBytes())));
     frame.copyTail(tail, 0);
-    const placed = app?.receive.reserve(total + frame.tailBytes()) === true;
+    const placed = receiver?.reserve(total + frame.tailBytes()) === true;
     if (placed) {
-      const { heap } = app!.receive;
+      const { heap } = receiver!;
       body.place(heap.memory, heap.offset);
       body.placedIn = heap;
       body.placedTag = heap.tag;

@@ -135,6 +135,12 @@ export class LinkInput {
     this.done = done;
   }
 
+  /** What lay at `offset` of the target of the diverted bytes lies at the start of this memory now. */
+  moveTarget(memory: Memory, offset: number): void {
+    this.target = memory;
+    this.targetOffset -= offset;
+  }
+
   /** The target of the diverted bytes is gone: drop them. */
   dropTarget(): void {
     this.target = null;

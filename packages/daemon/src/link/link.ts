@@ -25,6 +25,7 @@ import {
   type Hello,
   type ServiceOffer,
 } from "@koala/protocol";
+import type { Heap } from "@koala/shm";
 import type { Binding, LinkBindingState, RouteLink } from "../datapath/binding.ts";
 import { Body } from "../datapath/body.ts";
 import { type Call, Outcome } from "../datapath/call.ts";
@@ -229,6 +230,10 @@ export class Link implements Engine, RouteLink {
 
   names(): string[] {
     return [...new Set(this.offered.map((offer) => offer.name))];
+  }
+
+  evacuate(heap: Heap): void {
+    this.calls.evacuate(heap);
   }
 
   /** What the far side offers, for status. */

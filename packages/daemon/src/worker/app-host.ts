@@ -24,11 +24,13 @@ import type { Runtime } from "@koala/runtime";
 import type { ServiceSchema } from "@koala/schema";
 import { closeRegion, createRegion, type Region, ringBytes } from "@koala/shm";
 import type { Config } from "../config/index.ts";
-import { AppEndpoint } from "../datapath/app-endpoint.ts";
+import type { AppEngine, AppEngineOptions } from "../datapath/app-engine.ts";
+import { AppPort } from "../datapath/app-port.ts";
 import { regionBytesFor } from "../datapath/receive-space.ts";
 import type { Router } from "../datapath/router.ts";
 import type { SchemaStore } from "../datapath/schema-store.ts";
 import type { Translator } from "../datapath/translator.ts";
+import { builtInFrontend, type FrontendModule } from "../engines/frontend.ts";
 import type { EmitEvent } from "../events/event-source.ts";
 import type { AreaLog } from "../log/index.ts";
 import { version } from "../version.ts";
@@ -43,7 +45,9 @@ const REGION_UNIT = 64 * 1024;
 export interface HostedApp {
   readonly id: number;
   readonly identity: AppIdentity;
-  readonly endpoint: AppEndpoint;
+  readonly port: AppPort;
+  /** What its engines are made with. */
+  readonly engineOptions: AppEngineOptions;
   readonly controlFd: number;
   readonly rings: Region;
   /** Wakes this runtime. */
@@ -71,7 +75,9 @@ export class AppHost {
   private readonly options: AppHostOptions;
   /** Called when an app has broken a rule; `closeViolators` is to be called soon. */
   onViolators: () => void = () => {};
-  private readonly violators: AppEndpoint[] = [];
+  private readonly violators: AppEngine[] = [];
+  /** The code that new apps are served by. */
+  private frontend: FrontendModule = builtInFrontend;
 
   constructor(options: AppHostOptions) {
     this.options = options;
@@ -97,9 +103,9 @@ export class AppHost {
     }
     this.apps.set(id, app);
     this.options.waiter.addDoorbell(app.doorbell, () => {
-      this.options.runtime.activate(app.endpoint);
+      this.options.runtime.activate(app.port.engine);
     });
-    this.options.runtime.activate(app.endpoint);
+    this.options.runtime.activate(app.port.engine);
     const { name, pid, thread } = identity;
     this.options.log.info("attached", { app: id, name, pid, thread });
     this.options.emitEvent("app", "attached", factsOf(id, identity));
@@ -120,20 +126,20 @@ export class AppHost {
     const app = this.apps.get(id);
     if (app === undefined) return;
     this.apps.delete(id);
-    const { endpoint } = app;
+    const { port } = app;
     this.options.waiter.remove(app.doorbell);
-    endpoint.close(Status.UNAVAILABLE, `${endpoint.label} went away: ${reason}`);
-    for (const binding of endpoint.bindings) {
+    port.engine.close(Status.UNAVAILABLE, `${port.label} went away: ${reason}`);
+    for (const binding of port.bindings) {
       if (binding !== undefined) this.options.schemas.release(binding.schema);
     }
-    for (const entry of endpoint.exports) {
+    for (const entry of port.exports) {
       if (entry === undefined) continue;
       this.options.schemas.release(entry.schema);
       this.emitService("unserved", app, entry);
     }
     closeRegion(app.rings.memory);
     for (const fd of [app.rings.fd, app.doorbell, app.appDoorbell, app.controlFd]) closeFd(fd);
-    this.options.closures.note("app", endpoint.label, code, reason);
+    this.options.closures.note("app", port.label, code, reason);
     this.options.log.info("detached", { app: id, name: app.identity.name, reason });
     const name = code === "" ? "detached" : "closed";
     const facts = factsOf(id, app.identity);
@@ -171,8 +177,9 @@ export class AppHost {
   }
 
   status(runtime: number): AppStatus[] {
-    return [...this.apps.values()].map(({ id, identity, endpoint, attachedMs }) => {
-      const usage = endpoint.receive.heap.usage();
+    return [...this.apps.values()].map(({ id, identity, port, attachedMs }) => {
+      const endpoint = port.engine;
+      const usage = endpoint.receive.usage();
       return {
         ...identity,
         id,
@@ -185,7 +192,7 @@ export class AppHost {
         sendHeapBytes: endpoint.send.bytes,
         receiveHeapBytes: usage.regionBytes,
         receiveBlocks: usage.blocks,
-        exports: endpoint.exports.flatMap((entry) => (entry === undefined ? [] : [entry.name])),
+        exports: port.exports.flatMap((entry) => (entry === undefined ? [] : [entry.name])),
         attachedMs,
       };
     });
@@ -193,8 +200,8 @@ export class AppHost {
 
   bindingStatus(runtime: number): BindingStatus[] {
     const { router } = this.options;
-    return [...this.apps.values()].flatMap(({ endpoint }) =>
-      endpoint.bindings.flatMap((binding): BindingStatus[] => {
+    return [...this.apps.values()].flatMap(({ port }) =>
+      port.bindings.flatMap((binding): BindingStatus[] => {
         if (binding === undefined) return [];
         const endpoints = [
           ...new Set(router.candidatesOf(binding).map(({ party }) => party.label)),
@@ -202,7 +209,7 @@ export class AppHost {
         return [
           {
             runtime,
-            app: endpoint.label,
+            app: port.label,
             target: binding.target,
             service: binding.schema.typeName,
             schema: binding.schema.hash,
@@ -240,43 +247,43 @@ export class AppHost {
     const doorbell = doorbellCreate();
     const [appListens, appDoorbell] = doorbellPair();
     const { name, uid, pid, labels } = identity;
-    const endpoint = new AppEndpoint(
-      {
-        id,
-        label,
-        identity: { app: name, host: "", uid, pid, labels },
-        rings: rings.memory,
-        ringSlots: limits.ringSlots,
-        callsMax: limits.callsPerApp,
-        metadataBytesMax: limits.metadataBytes,
-        messageBytesMax: limits.messageBytes,
-        receiveBytesMax: limits.receiveHeapBytes,
-        regionBytes: limits.heapRegionBytes,
-        appDoorbell,
-        translator,
-        announce: (region, made) =>
-          send(
-            controlFd,
-            { op: "region", heap: "receive", id: region, bytes: made.memory.buffer.byteLength },
-            [made.fd],
-          ),
-        retract: (region) => {
-          send(controlFd, { op: "unmap", id: region }, null);
-        },
-        onViolation: (violator) => {
-          this.violators.push(violator);
-          this.onViolators();
-        },
-      },
+    const port = new AppPort(id, label, { app: name, host: "", uid, pid, labels });
+    const engineOptions: AppEngineOptions = {
+      port,
       router,
       runtime,
-    );
+      rings: rings.memory,
+      ringSlots: limits.ringSlots,
+      callsMax: limits.callsPerApp,
+      metadataBytesMax: limits.metadataBytes,
+      messageBytesMax: limits.messageBytes,
+      receiveBytesMax: limits.receiveHeapBytes,
+      regionBytes: limits.heapRegionBytes,
+      appDoorbell,
+      translator,
+      announce: (region, made) =>
+        send(
+          controlFd,
+          { op: "region", heap: "receive", id: region, bytes: made.memory.buffer.byteLength },
+          [made.fd],
+        ),
+      retract: (region) => {
+        send(controlFd, { op: "unmap", id: region }, null);
+      },
+      onViolation: (violator) => {
+        this.violators.push(violator);
+        this.onViolators();
+      },
+    };
+    const engine = this.frontend.create(engineOptions);
+    port.engine = engine;
     const sendBytes = limits.heapRegionBytes;
-    endpoint.send.add(0, createRegion({ name: "koala-send", bytes: sendBytes, appMayWrite: true }));
+    engine.send.add(0, createRegion({ name: "koala-send", bytes: sendBytes, appMayWrite: true }));
     const app: HostedApp = {
       id,
       identity,
-      endpoint,
+      port,
+      engineOptions,
       controlFd,
       rings,
       doorbell,
@@ -291,8 +298,8 @@ export class AppHost {
   private welcome(app: HostedApp, appListens: number): void {
     const { config } = this.options;
     const { limits } = config;
-    const sendRegion = app.endpoint.send.get(0)!;
-    const receiveRegion = app.endpoint.receive.first;
+    const sendRegion = app.port.engine.send.get(0)!;
+    const receiveRegion = app.port.engine.receive.first;
     const appLimits: AppLimits = {
       messageBytesMax: limits.messageBytes,
       metadataBytesMax: limits.metadataBytes,
@@ -334,7 +341,7 @@ export class AppHost {
         this.grow(app, request);
         return;
       case "shrink":
-        if (request.region === 0 || !app.endpoint.removeSendRegion(request.region)) {
+        if (request.region === 0 || !app.port.engine.removeSendRegion(request.region)) {
           this.close(
             app,
             "ERR_APP_PROTOCOL",
@@ -349,7 +356,7 @@ export class AppHost {
     const schema = this.schemaOf(app, request, fds);
     if (schema === undefined) return;
     const { limits } = this.options.config;
-    if (app.endpoint.bindings.length >= limits.servicesPerApp) {
+    if (app.port.bindings.length >= limits.servicesPerApp) {
       this.options.schemas.release(schema);
       this.refuse(
         app,
@@ -360,7 +367,7 @@ export class AppHost {
       );
       return;
     }
-    const binding = app.endpoint.bind(request.target, schema);
+    const binding = app.port.bind(request.target, schema);
     send(app.controlFd, { op: "bound", seq: request.seq, binding: binding.id }, null);
   }
 
@@ -368,8 +375,8 @@ export class AppHost {
     const schema = this.schemaOf(app, request, fds);
     if (schema === undefined) return;
     const { limits } = this.options.config;
-    const { endpoint } = app;
-    if (endpoint.exports.length >= limits.servicesPerApp) {
+    const { port } = app;
+    if (port.exports.length >= limits.servicesPerApp) {
       this.options.schemas.release(schema);
       this.refuse(
         app,
@@ -380,8 +387,8 @@ export class AppHost {
       );
       return;
     }
-    const entry = { id: endpoint.exports.length, party: endpoint, name: request.name, schema };
-    endpoint.exports.push(entry);
+    const entry = { id: port.exports.length, party: port, name: request.name, schema };
+    port.exports.push(entry);
     // The other runtimes hear of it before the app does, so that it can rely on being found.
     this.options.router.addExport(entry);
     send(app.controlFd, { op: "serving", seq: request.seq, export: entry.id }, null);
@@ -395,9 +402,9 @@ export class AppHost {
   }
 
   private unserve(app: HostedApp, request: AppRequest & { op: "unserve" }): void {
-    const entry = app.endpoint.exports[request.export];
+    const entry = app.port.exports[request.export];
     if (entry !== undefined) {
-      app.endpoint.exports[request.export] = undefined;
+      app.port.exports[request.export] = undefined;
       this.options.router.removeExport(entry);
       this.options.schemas.release(entry.schema);
       this.emitService("unserved", app, entry);
@@ -416,7 +423,7 @@ export class AppHost {
 
   private grow(app: HostedApp, request: AppRequest & { op: "grow" }): void {
     const { limits } = this.options.config;
-    const { send: regions } = app.endpoint;
+    const { send: regions } = app.port.engine;
     const bytes = regionBytesFor(request.bytes, limits.heapRegionBytes);
     if (regions.bytes + bytes > limits.sendHeapBytes) {
       this.refuse(
