@@ -134,6 +134,7 @@ function buildConfig(
     limits: file.limits,
     link: file.link,
     runtime: file.runtime,
+    placements: file.placements,
     policies: file.policies,
     modules: {
       directories: file.modules.directories.map((folder) => resolve(fileDirectory, folder)),

@@ -2,6 +2,7 @@
  * The configuration of a daemon as the rest of the code sees it: plain, read-only, every unit in the
  * name. It can be sent to worker threads as it is. Keys, defaults and ranges: docs/reference/config.md.
  */
+import type { RuntimeAffinity, RuntimeMode } from "@koala/protocol";
 import type { Address } from "./address.ts";
 
 export interface Config {
@@ -10,6 +11,7 @@ export interface Config {
   readonly limits: LimitsConfig;
   readonly link: LinkConfig;
   readonly runtime: RuntimeConfig;
+  readonly placements: readonly PlacementConfig[];
   readonly log: LogConfig;
   readonly modules: ModulesConfig;
   /** In the order of the file. */
@@ -86,6 +88,24 @@ export interface RuntimeConfig {
   readonly spinMaxMicros: number;
   /** Slots that one poll of an engine handles at most. */
   readonly budget: number;
+  /** How a runtime is chosen for an app that attaches. */
+  readonly mode: RuntimeMode;
+  /** Most runtimes that `dedicated` makes; at least those that are there from the start. */
+  readonly runtimesMax: number;
+  /** What runtime threads are tied to. */
+  readonly affinity: RuntimeAffinity;
+  /** How long one round may take before the runtime counts as hanging. */
+  readonly stallMs: number;
+  /** Whether apps move to other runtimes by themselves. */
+  readonly rebalance: "on" | "off";
+}
+
+/** Where apps go whose name fits. */
+export interface PlacementConfig {
+  /** Name of the app; `*` stands for any text. */
+  readonly caller: string;
+  /** Index of a runtime, or how it is chosen. */
+  readonly runtime: number | RuntimeMode;
 }
 
 export interface LogConfig {

@@ -143,6 +143,34 @@ export function spinField(range: DurationRange): Field<Spin> {
   );
 }
 
+/** A whole number or one of some words. */
+export function countOrWordField<Word extends string>(
+  range: { readonly min: number; readonly max: number },
+  words: readonly Word[],
+): Field<number | Word> {
+  const expected = `a whole number from ${range.min} to ${range.max}, or ${oneOf(words)}`;
+  return requiredField<number | Word>(
+    `${range.min} to ${range.max}, ${oneOf(words)}`,
+    (value): Reading<number | Word> => {
+      if (typeof value === "bigint" && value >= range.min && value <= range.max) {
+        return accept(Number(value));
+      }
+      const reading = readWord(value, words);
+      return reading.ok ? reading : refuse(expected, reading.hint);
+    },
+  );
+}
+
+/** The name of an app, with `*` for any text. */
+export function callerField(): Field<string> {
+  const expected = 'the name of an app of 1 to 255 characters, with "*" for any text';
+  return requiredField('name, with "*" for any text', (value) =>
+    typeof value === "string" && value.length >= 1 && value.length <= 255
+      ? accept(value)
+      : refuse(expected),
+  );
+}
+
 /** Levels of the log; the value stays text, which `createLog` reads. */
 export function logSpecField(): Field<string> {
   const read = (value: unknown): Reading<string> => {
@@ -193,13 +221,8 @@ export function wordField<Word extends string>(
   words: readonly Word[],
   defaultWord: Word,
 ): Field<Word> {
-  const expected = words.map((word) => `"${word}"`).join(" or ");
-  const read = (value: unknown): Reading<Word> => {
-    const found = words.find((word) => word === value);
-    if (found !== undefined) return accept(found);
-    return refuse(expected, typeof value === "string" ? didYouMean(value, words) : "");
-  };
-  return withDefault(`"${defaultWord}"`, expected, fieldOf(read).prefault(defaultWord));
+  const read = (value: unknown): Reading<Word> => readWord(value, words);
+  return withDefault(`"${defaultWord}"`, oneOf(words), fieldOf(read).prefault(defaultWord));
 }
 
 /** `true` or `false`. */
@@ -261,6 +284,17 @@ function isPlainTable(value: unknown): value is Record<string, unknown> {
   return (
     typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date)
   );
+}
+
+function readWord<Word extends string>(value: unknown, words: readonly Word[]): Reading<Word> {
+  const word = words.find((known) => known === value);
+  if (word !== undefined) return accept(word);
+  const hint = typeof value === "string" ? didYouMean(value.trim(), words) : "";
+  return refuse(oneOf(words), hint);
+}
+
+function oneOf(words: readonly string[]): string {
+  return words.map((word) => `"${word}"`).join(" or ");
 }
 
 function readPath(value: unknown, expected: string): Reading<string> {

@@ -100,6 +100,7 @@ export function findRelationProblems(document: Document): Problem[] {
     if (problem !== undefined) problems.push(problem);
   }
   problems.push(...findPeerProblems(document), ...findPolicyProblems(document));
+  problems.push(...findPlacementProblems(document));
   return problems;
 }
 
@@ -198,6 +199,27 @@ function findPolicyProblems(document: Document): Problem[] {
       place: place(index),
       message: `two policies have the name "${text}". Give one of them another name.`,
       related: [{ place: place(first), message: "the first is here." }],
+    });
+  }
+  return problems;
+}
+
+/** Placements: only on runtimes that are there from the start. */
+function findPlacementProblems(document: Document): Problem[] {
+  const placements = document.values["placement"];
+  const runtimesPath: KeyPath = ["daemon", "runtimes"];
+  const runtimes = readValue(document, runtimesPath);
+  if (!Array.isArray(placements) || runtimes === undefined) return [];
+  const problems: Problem[] = [];
+  for (const [index, placement] of placements.entries()) {
+    const given = (placement as { runtime?: unknown } | null)?.runtime;
+    const runtime = readField("placement", "runtime", given);
+    if (typeof runtime !== "number" || runtime < runtimes) continue;
+    const place = placeOf(document, runtimesPath);
+    problems.push({
+      place: placeOf(document, ["placement", index, "runtime"]) ?? wholeFile(document),
+      message: `there is no runtime ${runtime}: runtimes in [daemon] is ${runtimes}${byDefault(place)}, and they count from 0.`,
+      related: place === undefined ? [] : [{ place, message: "runtimes in [daemon] is set here." }],
     });
   }
   return problems;

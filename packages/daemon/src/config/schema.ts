@@ -13,11 +13,14 @@ import type {
   MatchConfig,
   ModulesConfig,
   PeerConfig,
+  PlacementConfig,
   PolicyConfig,
   RuntimeConfig,
 } from "./config.ts";
 import {
+  callerField,
   countField,
+  countOrWordField,
   durationField,
   fileField,
   foldersField,
@@ -49,11 +52,14 @@ const hour = 60 * minute;
 /** Offsets in heaps are 32 bits wide, and half of that keeps every sum of two in an integer. */
 const heapMax = 2 * giB;
 
+const modes = ["shared", "dedicated", "compact", "spread"] as const;
+const runtimesLimit = 64;
+
 const daemonKeys = {
   prefix: pathField("`$XDG_RUNTIME_DIR/koala`, else `/tmp/koala-UID`"),
   name: nameField("the host's name"),
   listen: listenField("127.0.0.1:4500"),
-  runtimes: countField({ min: 1, max: 64, default: 1 }),
+  runtimes: countField({ min: 1, max: runtimesLimit, default: 1 }),
   drain: durationField({ minMicros: 0, maxMicros: hour, unit: "ms", default: "10s" }),
 };
 
@@ -103,6 +109,16 @@ const runtimeKeys = {
   spin: spinField({ minMicros: 0, maxMicros: 10_000, unit: "us" }),
   spin_max: durationField({ minMicros: 1, maxMicros: 10_000, unit: "us", default: "500us" }),
   budget: countField({ min: 1, max: 4096, default: 64 }),
+  mode: wordField(modes, "shared"),
+  runtimes_max: countField({ min: 1, max: runtimesLimit, default: 8 }),
+  affinity: wordField(["none", "core", "smt", "numa"], "none"),
+  stall: durationField({ minMicros: 50_000, maxMicros: hour, unit: "ms", default: "2s" }),
+  rebalance: wordField(["off", "on"], "off"),
+};
+
+const placementKeys = {
+  caller: callerField(),
+  runtime: countOrWordField({ min: 0, max: runtimesLimit - 1 }, modes),
 };
 
 const logKeys = {
@@ -143,6 +159,7 @@ const sections: Readonly<Record<string, Readonly<Record<string, z.ZodType>>>> = 
   limits: limitsKeys,
   link: linkKeys,
   runtime: runtimeKeys,
+  placement: placementKeys,
   log: logKeys,
   modules: modulesKeys,
   policy: policyKeys,
@@ -150,7 +167,7 @@ const sections: Readonly<Record<string, Readonly<Record<string, z.ZodType>>>> = 
 };
 
 /** Sections that are written `[[name]]`, once for each item. */
-export const repeatedSections: readonly string[] = ["peer", "policy"];
+export const repeatedSections: readonly string[] = ["peer", "placement", "policy"];
 
 /** What the file says, in the shape of `Config`; what depends on the host is still open. */
 export interface FileConfig extends Omit<Config, "daemon" | "modules"> {
@@ -211,8 +228,15 @@ const runtimeSection: z.ZodType<RuntimeConfig> = table(
     spinMicros: runtime.spin.micros,
     spinMaxMicros: runtime.spin_max,
     budget: runtime.budget,
+    mode: runtime.mode,
+    runtimesMax: runtime.runtimes_max,
+    affinity: runtime.affinity,
+    stallMs: runtime.stall,
+    rebalance: runtime.rebalance,
   })),
 );
+
+const placementSection: z.ZodType<PlacementConfig> = table(z.strictObject(placementKeys));
 
 const logSection: z.ZodType<LogConfig> = table(z.strictObject(logKeys));
 
@@ -245,13 +269,15 @@ export const fileSchema: z.ZodType<FileConfig> = z
     limits: limitsSection.prefault({}),
     link: linkSection.prefault({}),
     runtime: runtimeSection.prefault({}),
+    placement: z.array(placementSection).prefault([]),
     log: logSection.prefault({}),
     modules: modulesSection.prefault({}),
     policy: z.array(policySection).prefault([]),
   })
-  .transform(({ peer, policy, ...rest }) => ({
+  .transform(({ peer, placement, policy, ...rest }) => ({
     ...rest,
     peers: peer,
+    placements: placement,
     policies: policy.map((item, index) => ({ ...item, order: item.order ?? defaultOrder(index) })),
   }));
 

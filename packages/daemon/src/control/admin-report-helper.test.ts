@@ -74,6 +74,7 @@ function runtime(index: number): RuntimeStatus {
     bindings: [],
     services: [localService("geo")],
     closures: [],
+    engines: 3,
   };
 }
 

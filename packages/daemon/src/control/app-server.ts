@@ -30,6 +30,7 @@ import {
 } from "@koala/protocol";
 import { appRequestSchema } from "@koala/protocol/schemas";
 import type { AreaLog } from "../log/index.ts";
+import type { RuntimePool } from "../runtimes/runtime-pool.ts";
 import { version } from "../version.ts";
 import type { AppIdentity } from "../worker/commands.ts";
 import type { RuntimeThread } from "./runtime-thread.ts";
@@ -71,7 +72,7 @@ export interface AppServerOptions {
   saved?: AppServerState | undefined;
   path: string;
   appsMax: number;
-  runtimes: readonly RuntimeThread[];
+  runtimes: RuntimePool;
   log: AreaLog;
 }
 
@@ -95,7 +96,7 @@ export class AppServer {
     if (saved === undefined) return;
     this.nextId = saved.nextId;
     for (const { runtime: index, ...channel } of saved.channels) {
-      const runtime = options.runtimes.find((known) => known.index === index) ?? null;
+      const runtime = options.runtimes.threads.find((known) => known.index === index) ?? null;
       if (runtime !== null) runtime.apps++;
       this.channels.set(channel.id, { ...channel, watcher: -1, runtime, deadline: null });
     }
@@ -130,6 +131,16 @@ export class AppServer {
   closed(id: number): void {
     const channel = this.channels.get(id);
     if (channel !== undefined) this.drop(channel);
+  }
+
+  /** A runtime has failed, and nobody else can tell its apps. Returns how many there were. */
+  lost(runtime: RuntimeThread, code: string, message: string): number {
+    const lost = [...this.channels.values()].filter((channel) => channel.runtime === runtime);
+    for (const channel of lost) {
+      tell(channel, { op: "closed", code, message, reconnect: true });
+      this.drop(channel);
+    }
+    return lost.length;
   }
 
   close(): void {
@@ -215,7 +226,7 @@ export class AppServer {
       this.refuse(channel, "ERR_APP_VERSION", text);
       return;
     }
-    if (runtimes.reduce((sum, runtime) => sum + runtime.apps, 0) >= appsMax) {
+    if (runtimes.threads.reduce((sum, runtime) => sum + runtime.apps, 0) >= appsMax) {
       this.refuse(
         channel,
         "ERR_APP_LIMIT",
@@ -224,7 +235,7 @@ export class AppServer {
       return;
     }
     if (channel.deadline !== null) clearTimeout(channel.deadline);
-    const runtime = runtimes.reduce((least, next) => (next.apps < least.apps ? next : least));
+    const runtime = runtimes.place(hello.name);
     runtime.apps++;
     channel.runtime = runtime;
     const { name, library, thread, labels = {} } = hello;
@@ -242,8 +253,7 @@ export class AppServer {
       code,
       reason: message,
     });
-    const packet: DaemonMessage = { op: "closed", code, message, reconnect: false };
-    sendMessage(channel.fd, Buffer.from(JSON.stringify(packet)), null);
+    tell(channel, { op: "closed", code, message, reconnect: false });
     channel.runtime?.command({ op: "detach", app: channel.id, code, reason: message });
     this.drop(channel);
   }
@@ -255,6 +265,10 @@ export class AppServer {
     if (channel.watcher >= 0) unwatch(channel.watcher);
     closeFd(channel.fd);
   }
+}
+
+function tell({ fd }: Channel, message: DaemonMessage): void {
+  sendMessage(fd, Buffer.from(JSON.stringify(message)), null);
 }
 
 /** The request, or what is wrong with the packet. */

@@ -2,19 +2,17 @@
  * The daemon as a whole: starts the runtimes, the app server, the listening port and the admin socket,
  * and stops them in order.
  */
-import { randomUUID } from "node:crypto";
 import { lookup } from "node:dns/promises";
 import { join } from "node:path";
 import { KoalaError, type Listener, messageOf } from "@koala/interface";
 import { EAGAIN, errnoName, POLL_IN, unwatch, watch } from "@koala/native";
 import { ADMIN_SOCKET, CONTROL_SOCKET } from "@koala/protocol";
-import { createMemoryPair } from "@koala/transport-memory";
 import { createTcpTransport } from "@koala/transport-tcp";
 import { type Config, formatAddress } from "../config/index.ts";
 import { EventBus } from "../events/event-bus.ts";
 import { addEventRoutes } from "../events/event-routes.ts";
-import type { SiblingEnd } from "../link/siblings.ts";
 import type { RootLog } from "../log/index.ts";
+import { RuntimePool } from "../runtimes/runtime-pool.ts";
 import { version } from "../version.ts";
 import type { Notice, PeerAddress } from "../worker/commands.ts";
 import { AdminRegistry } from "./admin-registry.ts";
@@ -22,7 +20,6 @@ import type { DaemonReport } from "./admin-report.ts";
 import { type AdminServer, startAdminServer } from "./admin-server.ts";
 import { addStatusRoutes } from "./admin-status-routes.ts";
 import { AppServer } from "./app-server.ts";
-import { RuntimeThread } from "./runtime-thread.ts";
 
 const acceptsPerTurn = 64;
 
@@ -42,22 +39,27 @@ export class Daemon {
   /** What can be asked for at the admin socket. */
   readonly admin: AdminRegistry = new AdminRegistry();
   private readonly log: RootLog;
-  private readonly onFailure: (reason: string) => void;
-  private readonly runtimes: RuntimeThread[] = [];
+  /** The threads that move messages. */
+  readonly runtimes: RuntimePool;
   private appServer: AppServer | undefined;
   private adminServer: AdminServer | undefined;
   private listener: Listener | undefined;
   private listenWatcher = -1;
-  private nextRuntime = 0;
-  private ready = 0;
-  private drained = 0;
   private readonly waiting = new Set<() => void>();
   private stopping: Promise<void> | undefined;
 
   constructor({ config, log, onFailure }: DaemonOptions) {
     this.config = config;
     this.log = log;
-    this.onFailure = onFailure;
+    this.runtimes = new RuntimePool({
+      config,
+      log,
+      events: this.events,
+      onNotice: (notice) => this.onNotice(notice),
+      onLost: (thread, code, message) => this.appServer?.lost(thread, code, message) ?? 0,
+      onChange: () => this.notify(),
+      onFailure,
+    });
     addStatusRoutes(this.admin, { status: () => this.report() });
     addEventRoutes(this.admin, this.events);
   }
@@ -81,9 +83,10 @@ export class Daemon {
       const { listen } = this.config.daemon;
       if (listen !== null) await this.listen(listen.host, listen.port);
       this.checkStarting();
-      this.startRuntimes(peers);
-      await this.until(() => this.ready === this.runtimes.length || this.stopping !== undefined);
+      this.runtimes.start(peers);
+      await this.until(() => this.runtimes.areReady || this.stopping !== undefined);
       this.checkStarting();
+      this.runtimes.open();
       this.takeLinks();
       this.appServer?.start();
       this.state = "running";
@@ -101,7 +104,7 @@ export class Daemon {
       this.log.area("daemon").info("draining", { drainMs: this.config.daemon.drainMs });
       this.events.publish("daemon", "draining", { drainMs: this.config.daemon.drainMs });
       this.stopListening();
-      for (const runtime of this.runtimes) runtime.command({ op: "drain" });
+      this.runtimes.drain();
       await this.untilDrained();
     }
     await this.stop();
@@ -115,7 +118,7 @@ export class Daemon {
 
   /** The daemon and all its runtimes; rejects when one does not answer. */
   async report(): Promise<DaemonReport> {
-    const runtimes = await Promise.all(this.runtimes.map((runtime) => runtime.status()));
+    const runtimes = await this.runtimes.statuses();
     const { prefix, name } = this.config.daemon;
     return {
       name,
@@ -138,7 +141,7 @@ export class Daemon {
     this.notify();
     this.stopListening();
     const admin = this.adminServer?.close();
-    await Promise.all(this.runtimes.map((runtime) => runtime.stop()));
+    await this.runtimes.stop();
     await admin;
     this.appServer?.close();
   }
@@ -150,10 +153,10 @@ export class Daemon {
       isLate = true;
       this.notify();
     }, drainMs);
-    const isDrained = (): boolean => this.drained >= this.runtimes.length;
-    await this.until(() => isDrained() || isLate || this.stopping !== undefined);
+    const { runtimes } = this;
+    await this.until(() => runtimes.haveDrained || isLate || this.stopping !== undefined);
     clearTimeout(timer);
-    if (!isDrained()) {
+    if (!runtimes.haveDrained) {
       this.log.area("daemon").warn("calls were cut off", isLate ? { afterMs: drainMs } : {});
     }
   }
@@ -179,44 +182,11 @@ export class Daemon {
     });
   }
 
-  private startRuntimes(peers: readonly PeerAddress[]): void {
-    const daemonInstance = randomUUID();
-    const { config, log } = this;
-    const siblings = connectSiblings(config.daemon.runtimes);
-    for (let index = 0; index < config.daemon.runtimes; index++) {
-      const instance = `${daemonInstance}/${index}`;
-      this.runtimes.push(
-        new RuntimeThread({
-          data: {
-            index,
-            config,
-            instance,
-            logSpec: log.spec,
-            siblings: siblings[index]!,
-            peers,
-          },
-          log,
-          onNotice: (notice) => this.onNotice(notice),
-          onCrash: (error) => {
-            if (this.stopping !== undefined) return;
-            this.onFailure(
-              `runtime ${index} failed: ${error === undefined ? "it ended" : messageOf(error)}`,
-            );
-          },
-        }),
-      );
-    }
-  }
-
   private onNotice(notice: Notice): void {
-    if (notice.op === "ready") this.ready++;
-    else if (notice.op === "drained") this.drained++;
-    else if (notice.op === "closed") this.appServer?.closed(notice.app);
+    if (notice.op === "closed") this.appServer?.closed(notice.app);
     else if (notice.op === "event") {
       this.events.publish(notice.topic, notice.name, notice.fields, notice.timeMs);
-      return;
     }
-    this.notify();
   }
 
   /** Something has changed that `until` may wait for. */
@@ -255,9 +225,7 @@ export class Daemon {
         if (fd !== -EAGAIN) this.log.area("link").error("accept failed", { reason: errnoName(fd) });
         return;
       }
-      const runtime = this.runtimes[this.nextRuntime]!;
-      this.nextRuntime = (this.nextRuntime + 1) % this.runtimes.length;
-      runtime.command({ op: "link", fd });
+      this.runtimes.nextForLink().command({ op: "link", fd });
     }
   }
 
@@ -277,21 +245,6 @@ export class Daemon {
       }),
     );
   }
-}
-
-/** Connects every two runtimes: by runtime, its ends of the queues to the others. */
-function connectSiblings(count: number): SiblingEnd[][] {
-  const ends: SiblingEnd[][] = Array.from({ length: count }, () => []);
-  for (let first = 0; first < count; first++) {
-    for (let second = first + 1; second < count; second++) {
-      const remoteOfA = `runtime ${second}`;
-      const remoteOfB = `runtime ${first}`;
-      const { a, b } = createMemoryPair({ remoteOfA, remoteOfB });
-      ends[first]!.push({ runtime: second, end: a });
-      ends[second]!.push({ runtime: first, end: b });
-    }
-  }
-  return ends;
 }
 
 async function resolveHost(host: string, where: string): Promise<string> {

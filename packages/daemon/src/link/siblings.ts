@@ -1,7 +1,7 @@
 /**
  * The links between the runtimes of one daemon: the link engine over queues in shared memory, one for
- * every two runtimes, made by the control plane. They are up before the daemon takes its first app, and
- * stay up until it stops; to operators they are no links.
+ * every two runtimes, made by the control plane. They are up before a runtime takes its first app, and
+ * stay up until one of the two is gone; to operators they are no links.
  */
 import { POLL_EDGE, POLL_IN } from "@koala/native";
 import type { ServiceOffer } from "@koala/protocol";
@@ -43,9 +43,13 @@ export class Siblings {
     this.options = options;
   }
 
-  /** How many are up. */
-  get upCount(): number {
-    return this.up.size;
+  /** Whether all that there are can be talked to. */
+  get areUp(): boolean {
+    return this.up.size === this.links.size;
+  }
+
+  get count(): number {
+    return this.links.size;
   }
 
   /** Opens the link to another runtime, which opens its own end. */
@@ -98,6 +102,15 @@ export class Siblings {
     return link;
   }
 
+  /** The other runtime is gone: calls that it served end, and what it had asked for is dropped. */
+  remove(index: number, reason: string): void {
+    const link = this.links.get(index);
+    if (link === undefined) return;
+    // What is known is no loss to report.
+    link.draining = true;
+    link.close(reason);
+  }
+
   /** Services of this runtime's apps have changed. What is said here is there when this returns. */
   announce(): void {
     for (const link of this.up) {
@@ -113,7 +126,7 @@ export class Siblings {
 
   close(): void {
     this.stopped = true;
-    for (const link of [...this.up]) {
+    for (const link of [...this.links.values()]) {
       link.sendGoaway("ERR_DAEMON_DRAIN", "this daemon stops");
       link.flush();
       link.close("this daemon stops");

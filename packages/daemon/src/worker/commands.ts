@@ -10,7 +10,7 @@ import type { RuntimeStatus } from "./status.ts";
 export interface WorkerData {
   readonly index: number;
   readonly config: Config;
-  /** Random and new at each start of the daemon, then a slash and the index. */
+  /** Random and new at each start of the daemon, then a slash and what tells this thread from others. */
   readonly instance: string;
   readonly logSpec: string;
   /** Rung after each command. */
@@ -21,6 +21,14 @@ export interface WorkerData {
   readonly peers: readonly PeerAddress[];
   /** It goes on where a runtime of another process stopped, and waits for that one's state. */
   readonly isTakeover?: boolean;
+  /** Where the thread shows what it does, see `Heartbeat`. */
+  readonly heartbeat: SharedArrayBuffer;
+  /** Marks what the thread has open, see `descriptorLedger` of the addon. */
+  readonly descriptors: Int32Array;
+  /** Rung when a round begins while nobody looks at the heartbeat. */
+  readonly alarm: number;
+  /** Processors that the thread is tied to; empty: any. */
+  readonly cpus: readonly number[];
 }
 
 export interface PeerAddress {
@@ -46,6 +54,12 @@ export type Command =
   | { op: "request"; app: number; request: AppRequest; fds: number[] }
   | { op: "detach"; app: number; code: string; reason: string }
   | { op: "link"; fd: number }
+  /** All that must be there before the first call is: peers may be looked for. */
+  | { op: "open" }
+  /** A runtime is new, or was made anew: this runtime's end of the queue to it. */
+  | { op: "sibling"; sibling: SiblingEnd }
+  /** A runtime is gone, with all that it hosted. */
+  | { op: "sibling-gone"; runtime: number; reason: string }
   | { op: "status"; seq: number }
   /** No new calls from anywhere; answered by `drained` once none is open. */
   | { op: "drain" }

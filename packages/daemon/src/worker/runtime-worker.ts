@@ -3,18 +3,22 @@
  * to stop. The thread blocks in epoll; commands of the control plane come through a message port that is
  * read when its doorbell rings.
  */
+import { readlinkSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { messageOf } from "@koala/interface";
 import {
   closeFd,
+  descriptorLedger,
+  doorbellRing,
   monotonicMicros,
   runnableThreads,
+  setAffinity,
   threadCpuMicros,
   threadYield,
 } from "@koala/native";
 import { frameBytesMax, headBytesMax } from "@koala/protocol";
-import { Runtime, Timer } from "@koala/runtime";
+import { Heartbeat, Runtime, Timer } from "@koala/runtime";
 import { Spinner } from "@koala/shm";
 import { createTcpTransport } from "@koala/transport-tcp";
 import type { Config } from "../config/index.ts";
@@ -42,6 +46,13 @@ const { config, port, index } = data;
 const log = createForwardingLog((record) => port.postMessage(record), data.logSpec);
 const notify = (notice: Notice): void => port.postMessage(notice);
 
+// Before anything is opened: what this thread leaves behind if it fails must be known.
+descriptorLedger(data.descriptors);
+tieToProcessors();
+const heartbeat = new Heartbeat(data.heartbeat);
+heartbeat.onDozing = () => void doorbellRing(data.alarm);
+heartbeat.begin(monotonicMicros(), kernelThreadId());
+
 const waiter = new EpollWaiter();
 const runtime = new Runtime({
   waiter,
@@ -49,6 +60,7 @@ const runtime = new Runtime({
   nowMicros: monotonicMicros,
   yieldThread: threadYield,
   budget: config.runtime.budget,
+  heartbeat,
 });
 const events = new EventSource({
   runtime: index,
@@ -122,6 +134,7 @@ router.onExportsChanged = () => {
 };
 
 let isReady = false;
+let isOpen = false;
 let draining = false;
 let quietSinceMs = 0;
 const drainTimer = new Timer(() => watchDrain());
@@ -170,6 +183,18 @@ function obey(command: Command): void {
       if (draining) closeFd(command.fd);
       else peers.accept(command.fd);
       return;
+    case "open":
+      if (isOpen) return;
+      isOpen = true;
+      for (const peer of data.peers) peers.add(peer);
+      return;
+    case "sibling":
+      siblings.add(command.sibling);
+      return;
+    case "sibling-gone":
+      siblings.remove(command.runtime, command.reason);
+      reportReady();
+      return;
     case "status":
       notify({ op: "status", seq: command.seq, status: status() });
       return;
@@ -199,11 +224,10 @@ function watchDrain(): void {
   else runtime.timers.set(drainTimer, runtime.nowMs + drainLookMs);
 }
 
-/** Says so once all runtimes have found each other; only then are peers looked for. */
+/** Says so once all runtimes have found each other. */
 function reportReady(): void {
-  if (isReady || siblings.upCount < data.siblings.length) return;
+  if (isReady || !siblings.areUp) return;
   isReady = true;
-  for (const peer of data.peers) peers.add(peer);
   notify({ op: "ready" });
 }
 
@@ -211,6 +235,7 @@ function status(): RuntimeStatus {
   return {
     index,
     ...runtime.counters,
+    engines: host.apps.size + peers.links().length + siblings.count,
     cpuSeconds: threadCpuMicros() / 1e6,
     openCalls: router.calls.count,
     apps: host.status(index),
@@ -219,6 +244,25 @@ function status(): RuntimeStatus {
     services: host.serviceStatus(),
     closures: closures.status(),
   };
+}
+
+function tieToProcessors(): void {
+  if (data.cpus.length === 0) return;
+  try {
+    setAffinity(data.cpus);
+  } catch (error) {
+    const cpus = data.cpus.join(",");
+    log.area("runtime").warn("not tied to processors", { index, cpus, reason: messageOf(error) });
+  }
+}
+
+/** What the kernel calls this thread; 0 when it does not say. */
+function kernelThreadId(): number {
+  try {
+    return Number(readlinkSync("/proc/thread-self").split("/").at(-1));
+  } catch {
+    return 0;
+  }
 }
 
 function spinOptions({

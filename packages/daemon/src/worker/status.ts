@@ -13,4 +13,6 @@ export interface ServiceStatus extends ServiceAnswer {
 
 export interface RuntimeStatus extends RuntimeAnswer {
   services: ServiceStatus[];
+  /** What it polls. */
+  engines: number;
 }
