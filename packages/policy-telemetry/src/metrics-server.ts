@@ -3,6 +3,7 @@
  * the old and the new code exist at the same time, from two copies of this module. So the servers are known
  * to the whole process, and each answers with the newest of the attachment's control parts.
  */
+import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
@@ -126,13 +127,8 @@ async function listen(
 ): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await new Promise<void>((resolve, reject) => {
-        server.once("error", reject);
-        server.listen(port, host, () => {
-          server.off("error", reject);
-          resolve();
-        });
-      });
+      server.listen(port, host);
+      await once(server, "listening");
       return;
     } catch (error) {
       const isTaken = (error as NodeJS.ErrnoException).code === "EADDRINUSE";

@@ -60,7 +60,7 @@ export const telemetry: PolicyDefinition<TelemetryConfig, TelemetryState> = defi
   check: checkConfig,
   prepare: (info) => new MethodSeries(info),
   start: createState,
-  stop: (ctx) => ctx.state.batch.flush(),
+  stop: (ctx) => ctx.state.batch.close(),
   reconfigure: (ctx) => ctx.state.batch.flush(),
   onRequest,
   onResponse,

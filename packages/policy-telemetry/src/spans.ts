@@ -117,6 +117,7 @@ export class SpanBatch {
   private readonly clock = new WallClock();
   private readonly timer: PolicyTimer;
   private spans: Span[] = [];
+  private isClosed = false;
 
   constructor(ctx: Context, slab: Slab) {
     this.ctx = ctx;
@@ -125,9 +126,15 @@ export class SpanBatch {
   }
 
   add(span: Span): void {
-    if (this.spans.length === 0) this.timer.set(batchMs);
+    if (this.spans.length === 0 && !this.isClosed) this.timer.set(batchMs);
     this.spans.push(span);
-    if (this.spans.length >= batchMax) this.flush();
+    if (this.spans.length >= batchMax || this.isClosed) this.flush();
+  }
+
+  /** From now on no span waits for others. */
+  close(): void {
+    this.isClosed = true;
+    this.flush();
   }
 
   /** Tells what there is; what nobody takes is counted. */
