@@ -39,7 +39,7 @@ export interface Condition {
 
 export interface First extends Needs {
   /** Index of the first condition that is met, -1 when none is. Never throws. */
-  find(variables: Variables): number;
+  decide(variables: Variables): number;
   readonly source: string;
 }
 
@@ -102,7 +102,7 @@ export function compileFirst(
   return {
     variables: emitter.variables,
     reads: emitter.reads,
-    find: instantiate(source, emitter) as (variables: Variables) => number,
+    decide: instantiate(source, emitter) as (variables: Variables) => number,
     source,
   };
 }

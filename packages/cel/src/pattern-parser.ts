@@ -158,6 +158,7 @@ class PatternParser {
   /** Behind a backslash. */
   private escape(offset: number): Ranges {
     const char = this.take();
+    if (char === "") throw new SyntaxMistake(offset, "nothing stands behind the backslash");
     const known = rangesOf(`\\${char}`);
     if (known.length > 0) return known;
     if (char === "x") {
@@ -169,7 +170,7 @@ class PatternParser {
       const code = Number.parseInt(match[1] ?? match[2]!, 16);
       return [[code, code]];
     }
-    if (char === "" || /[\w]/.test(char)) {
+    if (/\w/.test(char)) {
       throw new SyntaxMistake(offset, `\\${char} is not supported`);
     }
     return rangesOf(char);
