@@ -1,6 +1,18 @@
 /**
- * Chooses endpoints: round robin, least request, consistent hash, weights.
+ * Chooses who serves a call: round robin, least request, random, consistent hash; with weights and health.
+ *
+ * @example
+ * ```toml
+ * [[policy]]
+ * use = "balance"
+ * match = { target = "geo", side = "client" }
+ * config = { method = "least_request" }
+ * ```
  *
  * @packageDocumentation
  */
-export {};
+import { balancePolicy } from "./policy.ts";
+
+export type { BalanceConfig, HashKey } from "./config.ts";
+export { balancePolicy } from "./policy.ts";
+export default balancePolicy;

@@ -1,6 +1,18 @@
 /**
- * Sends copies of requests elsewhere.
+ * Sends copies of requests elsewhere (shadow traffic).
+ *
+ * @example
+ * ```toml
+ * [[policy]]
+ * use = "mirror"
+ * match = { target = "geo", side = "client" }
+ * config = { target = "geo-next", probability = 0.1 }
+ * ```
  *
  * @packageDocumentation
  */
-export {};
+import { mirrorPolicy } from "./policy.ts";
+
+export type { MirrorConfig } from "./config.ts";
+export { mirrorPolicy } from "./policy.ts";
+export default mirrorPolicy;

@@ -49,10 +49,10 @@ class HeldAttempt implements PolicyAttempt, Attempt {
   readonly options: AttemptOptions;
   readonly startedMs: number;
   child: Call | null = null;
-  endpoint: Endpoint | undefined;
   status: Status = Status.OK;
   origin: Origin = Origin.APP;
   isOver = false;
+  private endedAt: Endpoint | undefined = undefined;
   private readonly party: PolicyParty;
   private readonly slot: Slot;
 
@@ -71,6 +71,10 @@ class HeldAttempt implements PolicyAttempt, Attempt {
     return this.group.body;
   }
 
+  get endpoint(): Endpoint | undefined {
+    return this.child === null ? this.endedAt : this.party.endpointOf(this.child);
+  }
+
   cancel(): void {
     if (this.isOver) return;
     this.isOver = true;
@@ -87,7 +91,8 @@ class HeldAttempt implements PolicyAttempt, Attempt {
       if (this.isOver) return Outcome.DONE;
       this.status = status;
       this.origin = origin;
-      this.endpoint = this.party.endpointOf(child);
+      this.endedAt = this.party.endpointOf(child);
+      this.child = null;
       this.isOver = true;
       group.running.delete(this);
       // A policy that has just been taken out can't choose any more: this outcome is as good as any.

@@ -66,6 +66,8 @@ export interface Candidate {
   readonly party: Party;
   /** What `Call.calleeTarget` will be. */
   readonly target: number;
+  /** App threads behind it that serve the binding. */
+  readonly instances: number;
   /** Per method of the caller's schema; undefined: the server has no such method. */
   readonly methods: readonly (CandidateMethod | undefined)[];
 }

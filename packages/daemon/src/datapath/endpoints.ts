@@ -34,16 +34,15 @@ export class Endpoints {
     return endpoint;
   }
 
-  /** Each candidate once that has the method, however many turns it has; `instances` says how many those are. */
+  /** Each party once that has the method, however many turns it has. */
   among(candidates: readonly Candidate[], methodIndex: number): PartyEndpoint[] {
-    const turns = new Map<Party, number>();
-    for (const { party, methods } of candidates) {
-      if (methods[methodIndex] !== undefined) turns.set(party, (turns.get(party) ?? 0) + 1);
-    }
-    return Array.from(turns, ([party, instances]) => {
+    const found = new Set<PartyEndpoint>();
+    for (const { party, instances, methods } of candidates) {
+      if (methods[methodIndex] === undefined) continue;
       const endpoint = this.of(party);
       endpoint.instances = instances;
-      return endpoint;
-    });
+      found.add(endpoint);
+    }
+    return [...found];
   }
 }

@@ -13,7 +13,7 @@ import {
   type Chain,
   isSelected,
   LiveCall,
-  Passage,
+  type Passage,
   runRequest,
   runResponse,
   runRoute,
@@ -137,26 +137,27 @@ export class PolicyChains implements Engine, CallHost {
     this.users.set(chain, (this.users.get(chain) ?? 0) + 1);
   }
 
+  /** The request is at hand, for handlers to read, until `closeRequest`. */
+  openRequest(call: Call, body: Body): void {
+    sourceOf(call.live!).request.attach(body, call.method!.input);
+  }
+
   /** Runs the request through the steps before `end`. */
-  request(call: Call, body: Body, end: number): Passage {
-    const live = call.live!;
-    const { request } = sourceOf(live);
-    request.attach(body, call.method!.input);
-    const passage = runRequest(live, end);
-    request.detach();
-    if (passage === Passage.HELD) this.requestParked(call, body);
-    return passage;
+  request(call: Call, end: number): Passage {
+    return runRequest(call.live!, end);
   }
 
   /**
-   * The request could not be passed on now: what policies have read is kept, not what its sender may have
-   * changed since.
+   * The request was passed on, or, `isParked`, could not be now: then what policies have read is kept, not
+   * what its sender may have changed since.
    */
-  requestParked(call: Call, body: Body): void {
-    keep(call, sourceOf(call.live!).request, body);
+  closeRequest(call: Call, body: Body, isParked: boolean): void {
+    const { request } = sourceOf(call.live!);
+    if (isParked) keep(call, request, body);
+    request.detach();
   }
 
-  /** The same for the reply. */
+  /** The reply could not be passed on now: what policies have read is kept. */
   replyParked(call: Call, body: Body): void {
     keep(call, sourceOf(call.live!).response, body);
   }

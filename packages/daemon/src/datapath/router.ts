@@ -8,7 +8,7 @@
  * something changes (`version`).
  */
 import { KoalaError, Origin, Status } from "@koala/interface";
-import { Passage } from "@koala/policy/engine";
+import { type Chain, Passage } from "@koala/policy/engine";
 import type { Runtime } from "@koala/runtime";
 import type { Heap } from "@koala/shm";
 import { PolicyParty } from "./attempts.ts";
@@ -129,7 +129,7 @@ export class Router {
    */
   dispatch(call: Call, body: Body): Outcome {
     const chain = call.live === null ? null : call.live.chain;
-    if (chain !== null) return this.dispatchThrough(call, body, chain.clientCount);
+    if (chain !== null) return this.dispatchThrough(call, body, chain);
     if (call.callee === null) {
       const selected = this.select(call);
       if (selected !== Outcome.DONE || !call.open) return selected;
@@ -140,39 +140,44 @@ export class Router {
   }
 
   /** The same for a call that policies are concerned with. */
-  private dispatchThrough(call: Call, body: Body, clientCount: number): Outcome {
-    const { policies } = this;
-    const live = call.live!;
-    let outcome = this.pass(call, body, clientCount);
-    if (outcome !== Outcome.DONE || !call.open || call.attempts !== null) return outcome;
-    if (call.callee === null) outcome = this.select(call);
-    if (outcome === Outcome.DONE && call.open && call.callee!.isApp) {
-      outcome = this.pass(call, body, live.chain!.steps.length);
-      if (outcome !== Outcome.DONE || !call.open || call.attempts !== null) return outcome;
-    }
-    if (outcome === Outcome.DONE && call.open) outcome = call.callee!.begin(call, body);
-    if (outcome === Outcome.PARK) {
-      call.parked = Parked.REQUEST;
-      policies.requestParked(call, body);
-    } else if (call.open && call.copyOwner === null) {
-      call.copy = null;
-    }
+  private dispatchThrough(call: Call, body: Body, chain: Chain): Outcome {
+    const { id } = call;
+    this.policies.openRequest(call, body);
+    const outcome = this.passThrough(call, body, chain);
+    // It may have ended, and even have been followed by another call in the same record.
+    if (!call.open || call.id !== id) return outcome;
+    const isParked = outcome === Outcome.PARK;
+    if (isParked) call.parked = Parked.REQUEST;
+    this.policies.closeRequest(call, body, isParked);
+    if (!isParked && call.copyOwner === null) call.copy = null;
     return outcome;
   }
 
+  private passThrough(call: Call, body: Body, chain: Chain): Outcome {
+    let outcome = this.pass(call, chain.clientCount);
+    if (outcome !== Outcome.DONE || !call.open || call.attempts !== null) return outcome;
+    if (call.callee === null) {
+      outcome = this.select(call);
+      if (outcome !== Outcome.DONE || !call.open) return outcome;
+    }
+    if (call.callee!.isApp) {
+      outcome = this.pass(call, chain.steps.length);
+      if (outcome !== Outcome.DONE || !call.open || call.attempts !== null) return outcome;
+    }
+    return call.callee!.begin(call, body);
+  }
+
   /** Runs the policies before `end`. DONE: it may go on, unless it has ended or is left to attempts. */
-  private pass(call: Call, body: Body, end: number): Outcome {
+  private pass(call: Call, end: number): Outcome {
     if (call.live!.stage >= end) return Outcome.DONE;
-    switch (this.policies.request(call, body, end)) {
+    switch (this.policies.request(call, end)) {
       case Passage.PASSED:
         return Outcome.DONE;
       case Passage.DENIED:
         this.deny(call);
         return Outcome.DONE;
       case Passage.HELD:
-        if (call.attempts !== null) return Outcome.DONE;
-        call.parked = Parked.REQUEST;
-        return Outcome.PARK;
+        return call.attempts === null ? Outcome.PARK : Outcome.DONE;
       default:
         return Outcome.INVALID;
     }
@@ -430,7 +435,7 @@ export class Router {
               output: entry.schema.methods[m.serverIndex]!.output,
             },
       );
-      candidates.push({ party: entry.party, target: entry.id, methods });
+      candidates.push({ party: entry.party, target: entry.id, instances: 1, methods });
     }
     return candidates;
   }
@@ -445,8 +450,9 @@ export class Router {
       const state = link.bindingState(binding);
       if (state.state === "pending") isPending = true;
       if (state.state !== "bound") continue;
-      const candidate: Candidate = { party: link, target: state.id, methods };
-      const turns = siblings ? Math.min(turnsMax, link.instances(target, schema.typeName)) : 1;
+      const instances = link.instances(target, schema.typeName);
+      const candidate: Candidate = { party: link, target: state.id, instances, methods };
+      const turns = siblings ? Math.min(turnsMax, instances) : 1;
       for (let turn = 0; turn < turns; turn++) candidates.push(candidate);
     }
     return isPending;
