@@ -32,6 +32,8 @@ export interface HarnessOptions {
   readonly shared?: SharedArrayBuffer;
   /** Of `ctx.random()`; the same seed gives the same numbers. 1 when not given. */
   readonly seed?: number;
+  /** Of `ctx.nowMicros()` and of the engine; the fake clock when not given. */
+  readonly nowMicros?: () => number;
   readonly onFailure?: "open" | "closed";
   /**
    * A policy that throws is taken out of service. False: the harness throws, so that the test fails

@@ -18,6 +18,7 @@ export { Shop } from "./gen/shop/v1/shop_pb.ts";
 export { createPolicyHarness, PolicyHarness } from "./harness.ts";
 export { type CallOutcome, HarnessCall, type Reply, type Responder } from "./harness-call.ts";
 export type { CallOptions, HarnessOptions, Mirrored, Said } from "./harness-options.ts";
+export { type Cost, type CostOptions, measureCost } from "./measure-cost.ts";
 export type { MetadataInit } from "./message-box.ts";
 export { reachableSize } from "./reachable-size.ts";
 export { testPolicy } from "./suite.ts";
