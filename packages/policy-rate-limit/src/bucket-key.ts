@@ -1,0 +1,82 @@
+/** Which bucket a call takes its token from: a text, made once for a method or anew for each call. */
+import {
+  type Compiled,
+  checkSyntax,
+  compileExpression,
+  describeType,
+  isProblems,
+  type Problem,
+} from "@koala/cel";
+import type { ConfigProblem, PolicyCall, PreparedMethod } from "@koala/policy";
+import { CallVariables, variableTypes } from "./call-variables.ts";
+import type { RateLimitConfig } from "./config.ts";
+
+/** Values of these types can name a bucket. */
+const keyKinds: readonly string[] = ["string", "int", "uint", "bool"];
+
+/** How the key of a method's calls is found. */
+export interface KeySource {
+  /** The key of all calls; undefined if it is each call's own. */
+  readonly fixed: string | undefined;
+  keyOf(call: PolicyCall): string;
+}
+
+/** Mistakes that can be seen without a method. */
+export function checkKey({ key }: RateLimitConfig): ConfigProblem[] {
+  if (key === undefined) return [];
+  return checkSyntax(key).map(({ message, offset }) => ({ path: ["key"], message, offset }));
+}
+
+/** What is wrong with the expression for the messages of a method. */
+export function checkKeyFor({ key }: RateLimitConfig, method: PreparedMethod): ConfigProblem[] {
+  if (key === undefined) return [];
+  return compile(key, method).problems;
+}
+
+/** Undefined when the expression does not fit the method; `checkKeyFor` says why. */
+export function keySourceFor(
+  config: RateLimitConfig,
+  method: PreparedMethod,
+): KeySource | undefined {
+  const { by, key } = config;
+  if (by === "policy") return fixed("");
+  if (by === "method") return fixed(`${method.service}/${method.method.name}`);
+  if (by === "caller") return { fixed: undefined, keyOf: ({ caller }) => callerKey(caller) };
+  if (by === "target") return { fixed: undefined, keyOf: ({ target }) => target };
+  const { compiled } = compile(key!, method);
+  if (compiled === undefined) return undefined;
+  const variables = new CallVariables();
+  const keyOf = (call: PolicyCall): string => {
+    const value = compiled.evaluate(variables.show(call));
+    variables.show(undefined);
+    if (typeof value === "string") return value;
+    // Calls without a key (a missing entry of a map, say) have one bucket together.
+    return typeof value === "object" ? "" : String(value);
+  };
+  return { fixed: undefined, keyOf };
+}
+
+function fixed(text: string): KeySource {
+  return { fixed: text, keyOf: () => text };
+}
+
+function callerKey({ app, host }: PolicyCall["caller"]): string {
+  return host === "" ? app : `${app}@${host}`;
+}
+
+function compile(
+  text: string,
+  { method }: PreparedMethod,
+): { compiled?: Compiled; problems: ConfigProblem[] } {
+  const container = method.desc.parent.file.proto.package;
+  const compiled = compileExpression(text, { variables: variableTypes(method), container });
+  if (isProblems<Problem>(compiled)) {
+    return {
+      problems: compiled.map(({ message, offset }) => ({ path: ["key"], message, offset })),
+    };
+  }
+  if (keyKinds.includes(compiled.type.kind)) return { compiled, problems: [] };
+  const found = describeType(compiled.type);
+  const message = `a key is a string, an integer or a bool, found ${found}`;
+  return { problems: [{ path: ["key"], message, offset: 0 }] };
+}
