@@ -40,10 +40,16 @@ export interface CallState {
   readonly status: Status;
   readonly origin: Origin;
   readonly parked: Parked;
+  /** In whose queue it waits; null: in none, its message is still coming in. */
+  readonly waitsAt: "router" | "caller" | "callee" | null;
+  /** A policy held it: it goes through its policies once more. */
+  readonly isHeld: boolean;
   /** The slot that brought a parked message from an app. */
   readonly slot: Int32Array | null;
-  /** A parked message of a link, and what it cost of the link's window. */
+  /** A parked message that is in memory of the daemon. */
   readonly copy: BodyState | null;
+  /** The link in whose window it counts, and how much. */
+  readonly copyOwner: PartyRef | null;
   readonly copyCost: number;
 }
 
@@ -51,6 +57,6 @@ export interface CallState {
 export interface CallTableState {
   /** By index: the id that its next call gets, or that its open call has. */
   readonly ids: Uint32Array;
-  /** Parked calls in the order in which they wait. */
+  /** Those that wait somewhere in the order in which they do. */
   readonly calls: readonly CallState[];
 }

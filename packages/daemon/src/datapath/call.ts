@@ -226,6 +226,23 @@ export class CallTable {
     this.free.push(call);
   }
 
+  /** By index: the id of the open call, or the one that the next call gets. */
+  ids(): Uint32Array {
+    return Uint32Array.from(this.calls, (call) => call.id);
+  }
+
+  /** Makes a table that is still empty go on from another one's `ids`; the calls of `open` are open then. */
+  restore(ids: Uint32Array, open: ReadonlySet<number>): void {
+    for (let index = 1; index < ids.length; index++) {
+      const call = new Call(this);
+      call.id = ids[index]!;
+      call.open = open.has(call.id);
+      this.calls[index] = call;
+      if (call.open) this.count++;
+      else this.free.push(call);
+    }
+  }
+
   /** Every open call that fits; for rare events such as an app's end. */
   filter(fits: (call: Call) => boolean): Call[] {
     return this.calls.filter((call) => call.open && fits(call));

@@ -136,6 +136,8 @@ export class Router {
     }
     const outcome = call.callee!.begin(call, body);
     if (outcome === Outcome.PARK) call.parked = Parked.REQUEST;
+    // A copy that is nobody's held the request; what comes next in this call is the reply.
+    else if (call.copy !== null && call.open && call.copyOwner === null) call.copy = null;
     return outcome;
   }
 
@@ -379,6 +381,20 @@ export class Router {
     if (call.live !== null && call.live.holder !== null) return false;
     const source = call.parked === Parked.REQUEST ? call.caller : call.callee;
     return source === null ? true : source.retry(call);
+  }
+
+  /** Calls that wait until somebody serves them, in order. */
+  waitingCalls(): readonly Call[] {
+    return this.waiting.waiting();
+  }
+
+  isWaiting(call: Call): boolean {
+    return call.queue === this.waiting;
+  }
+
+  /** A restored call waits until somebody serves it, behind those adopted before. */
+  adoptWaiting(call: Call): void {
+    this.waiting.push(call);
   }
 
   /** A receive heap is about to be closed: messages that wait in it, or come in to it, move elsewhere. */

@@ -25,7 +25,8 @@ import type { ServiceSchema } from "@koala/schema";
 import { closeRegion, createRegion, type Region, ringBytes } from "@koala/shm";
 import type { Config } from "../config/index.ts";
 import type { AppEngine, AppEngineOptions } from "../datapath/app-engine.ts";
-import { AppPort } from "../datapath/app-port.ts";
+import type { AppPort } from "../datapath/app-port.ts";
+import type { AppState } from "../datapath/app-state.ts";
 import { regionBytesFor } from "../datapath/receive-space.ts";
 import type { Router } from "../datapath/router.ts";
 import type { SchemaStore } from "../datapath/schema-store.ts";
@@ -34,6 +35,7 @@ import { builtInFrontend, type FrontendModule } from "../engines/frontend.ts";
 import type { EmitEvent } from "../events/event-source.ts";
 import type { AreaLog } from "../log/index.ts";
 import { version } from "../version.ts";
+import { loadApp, portOf, unloadApp } from "./app-saving.ts";
 import type { Closures } from "./closures.ts";
 import type { AppIdentity, Notice } from "./commands.ts";
 import type { EpollWaiter } from "./epoll-waiter.ts";
@@ -102,13 +104,48 @@ export class AppHost {
       return;
     }
     this.apps.set(id, app);
-    this.options.waiter.addDoorbell(app.doorbell, () => {
-      this.options.runtime.activate(app.port.engine);
-    });
+    this.listen(app);
     this.options.runtime.activate(app.port.engine);
     const { name, pid, thread } = identity;
     this.options.log.info("attached", { app: id, name, pid, thread });
     this.options.emitEvent("app", "attached", factsOf(id, identity));
+  }
+
+  /**
+   * Takes over an app that another runtime has served, suspended until `resume`. Its calls and services
+   * are the caller's to restore. Throws, and leaves nothing behind, when that can't be; the descriptors in
+   * the state are this host's once it has returned.
+   */
+  adopt(state: AppState): HostedApp {
+    const { schemas } = this.options;
+    const loaded = loadApp(state, schemas);
+    const { id, identity, controlFd, doorbell, appDoorbell, ringSlots, callsMax } = state;
+    try {
+      const parts = { ...loaded, controlFd, appDoorbell };
+      const engineOptions = this.engineOptions({ ...parts, ringSlots, callsMax });
+      loaded.port.engine = this.frontend.restore(engineOptions, state.endpoint);
+      const { attachedMs } = state;
+      const app: HostedApp = { id, identity, ...parts, engineOptions, doorbell, attachedMs };
+      this.apps.set(id, app);
+      return app;
+    } catch (error) {
+      unloadApp(loaded, schemas);
+      throw error;
+    }
+  }
+
+  /** An adopted app is served from now on. */
+  resume(app: HostedApp): void {
+    this.listen(app);
+    app.port.engine.resume();
+  }
+
+  /** Another runtime serves the app, and has its descriptors: lets go of the rest. */
+  letGo(app: HostedApp): void {
+    this.apps.delete(app.id);
+    this.options.waiter.remove(app.doorbell);
+    app.port.engine.retire();
+    unloadApp(app, this.options.schemas);
   }
 
   /** A control packet of an app; descriptors that came with it are closed here. */
@@ -238,23 +275,64 @@ export class AppHost {
     for (const app of this.apps.values()) send(app.controlFd, { op: "drain" }, null);
   }
 
+  private listen({ doorbell, port }: HostedApp): void {
+    this.options.waiter.addDoorbell(doorbell, () => this.options.runtime.activate(port.engine));
+  }
+
   private open(id: number, controlFd: number, identity: AppIdentity): HostedApp {
-    const { config, runtime, router, translator } = this.options;
-    const { limits } = config;
-    const label = `${identity.name}[${identity.pid}${identity.thread > 0 ? `/${identity.thread}` : ""}]`;
+    const { limits } = this.options.config;
     const bytes = roundUp(2 * ringBytes(limits.ringSlots), 4096);
     const rings = createRegion({ name: "koala-rings", bytes, appMayWrite: true });
     const doorbell = doorbellCreate();
     const [appListens, appDoorbell] = doorbellPair();
-    const { name, uid, pid, labels } = identity;
-    const port = new AppPort(id, label, { app: name, host: "", uid, pid, labels });
-    const engineOptions: AppEngineOptions = {
+    const port = portOf(id, identity);
+    const { ringSlots, callsPerApp: callsMax } = limits;
+    const engineOptions = this.engineOptions({
+      port,
+      rings,
+      ringSlots,
+      callsMax,
+      controlFd,
+      appDoorbell,
+    });
+    const engine = this.frontend.create(engineOptions);
+    port.engine = engine;
+    const sendBytes = limits.heapRegionBytes;
+    engine.send.add(0, createRegion({ name: "koala-send", bytes: sendBytes, appMayWrite: true }));
+    const app: HostedApp = {
+      id,
+      identity,
+      port,
+      engineOptions,
+      controlFd,
+      rings,
+      doorbell,
+      appDoorbell,
+      attachedMs: Date.now(),
+    };
+    this.welcome(app, appListens);
+    closeFd(appListens);
+    return app;
+  }
+
+  private engineOptions({
+    port,
+    rings,
+    ringSlots,
+    callsMax,
+    controlFd,
+    appDoorbell,
+  }: Pick<HostedApp, "port" | "rings" | "controlFd" | "appDoorbell"> &
+    Pick<AppEngineOptions, "ringSlots" | "callsMax">): AppEngineOptions {
+    const { config, runtime, router, translator } = this.options;
+    const { limits } = config;
+    return {
       port,
       router,
       runtime,
       rings: rings.memory,
-      ringSlots: limits.ringSlots,
-      callsMax: limits.callsPerApp,
+      ringSlots,
+      callsMax,
       metadataBytesMax: limits.metadataBytes,
       messageBytesMax: limits.messageBytes,
       receiveBytesMax: limits.receiveHeapBytes,
@@ -275,24 +353,6 @@ export class AppHost {
         this.onViolators();
       },
     };
-    const engine = this.frontend.create(engineOptions);
-    port.engine = engine;
-    const sendBytes = limits.heapRegionBytes;
-    engine.send.add(0, createRegion({ name: "koala-send", bytes: sendBytes, appMayWrite: true }));
-    const app: HostedApp = {
-      id,
-      identity,
-      port,
-      engineOptions,
-      controlFd,
-      rings,
-      doorbell,
-      appDoorbell,
-      attachedMs: Date.now(),
-    };
-    this.welcome(app, appListens);
-    closeFd(appListens);
-    return app;
   }
 
   private welcome(app: HostedApp, appListens: number): void {
