@@ -1,9 +1,8 @@
 /** `koalactl call`: an app like any other, for one call. */
-import { readFileSync } from "node:fs";
 import { type Message, toJson } from "@bufbuild/protobuf";
-import { KoalaError, messageOf } from "@koala/interface";
 import { type CallOptions, connect, type MetadataEntry } from "@koala/mrpc";
 import { type CallTarget, findTarget } from "./call-target.ts";
+import { readText } from "./context.ts";
 import { usageError } from "./exit-code.ts";
 import { requestFromJson } from "./json-request.ts";
 import type { Output } from "./output.ts";
@@ -28,7 +27,10 @@ export async function runCall(flags: CallFlags, output: Output): Promise<void> {
   const startedAt = performance.now();
   const target = await findTarget(prefix, flags.method, flags.target, wait ? timeoutMs : 0);
   const { method, registry } = target;
-  const request = requestFromJson(readData(flags.data), { desc: method.input, registry });
+  const request = requestFromJson(readText(flags.data, "the request"), {
+    desc: method.input,
+    registry,
+  });
   const log = (level: string, message: string): void => {
     if (level !== "info") output.note(`koalactl: ${message}`);
   };
@@ -73,22 +75,6 @@ function print(
     output.note(`${key}: ${text}`);
   }
   output.note(`OK  ${service.typeName}/${method.name} at ${name}, ${tookMs.toFixed(1)} ms`);
-}
-
-function readData(data: string): string {
-  if (data !== "-" && !data.startsWith("@")) return data;
-  const path = data === "-" ? "/dev/stdin" : data.slice(1);
-  try {
-    return readFileSync(data === "-" ? 0 : path, "utf8");
-  } catch (cause) {
-    throw new KoalaError(
-      "ERR_CTL_USAGE",
-      `can't read the request from ${path}: ${messageOf(cause)}`,
-      {
-        cause,
-      },
-    );
-  }
 }
 
 /** `key: value` of `-H`; the value of a key that ends in `-bin` is base64. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { adminPaths } from "@koala/protocol";
-import type { Command } from "commander";
+import { adminPaths, adminPostPaths } from "@koala/protocol";
+import type { Argument, Command } from "commander";
 import { Exit } from "./exit-code.ts";
 import { createProgram } from "./program.ts";
 
@@ -31,9 +31,25 @@ function flagsOf(command: Command): string[] {
   return help.visibleOptions(command).map((option) => option.flags);
 }
 
+/** A command, and its subcommands behind it. */
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
+}
+
+const commands = program.commands.flatMap(withSubcommands);
+
 function headingOf(command: Command): string {
-  const args = command.registeredArguments.map((argument) => ` <${argument.name()}>`).join("");
-  return `### \`koalactl ${command.name()}${args}\``;
+  const args = command.registeredArguments.map((argument) => ` ${usageOf(argument)}`).join("");
+  return `### \`${pathOf(command)}${args}\``;
+}
+
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
+}
+
+function usageOf(argument: Argument): string {
+  const name = `${argument.name()}${argument.variadic ? "..." : ""}`;
+  return argument.required ? `<${name}>` : `[${name}]`;
 }
 
 describe("docs/reference/cli.md", () => {
@@ -43,12 +59,12 @@ describe("docs/reference/cli.md", () => {
 
   it("has every command, in order, and no other", () => {
     const found = [...page.matchAll(/^### `koalactl .*`$/gm)].map(([heading]) => heading);
-    const expected = program.commands.map(headingOf);
+    const expected = commands.map(headingOf);
     assert.deepEqual(found, [...expected, "### `koalactl help [command]`"]);
   });
 
   it("has the options of every command, and no other", () => {
-    for (const command of program.commands) {
+    for (const command of commands) {
       const own = flagsOf(command).filter((flags) => !flags.endsWith("--help"));
       assert.deepEqual(firstCells(headingOf(command), /^--?[a-zA-Z]/), own, command.name());
     }
@@ -59,5 +75,7 @@ describe("docs/reference/cli.md", () => {
     assert.deepEqual(firstCells("## `koalactl`", /^\d+$/), codes);
     const paths = firstCells("## The admin socket", /^\//).map((path) => path.split("?")[0]);
     assert.deepEqual(paths, adminPaths);
+    const posts = firstCells("## The admin socket", /^POST /).map((path) => path.slice(5));
+    assert.deepEqual(posts, adminPostPaths);
   });
 });

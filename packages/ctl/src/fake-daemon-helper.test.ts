@@ -9,16 +9,24 @@ import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import type { AdminAnswers } from "@koala/protocol";
 import { run } from "./run.ts";
 
-/** What the socket answers: status of HTTP and body, by target of the request. */
+/** What the socket answers: status of HTTP and body, by target of the request; `POST /v1/x` for a POST. */
 export type Answers = Readonly<Record<string, { status?: number; body: unknown }>>;
 
-/** Answers at a new prefix until the test ends; returns the prefix. */
-export async function startFake(test: TestContext, answers: Answers): Promise<string> {
+/** Answers at a new prefix until the test ends; returns the prefix. `onPost` sees what is sent. */
+export async function startFake(
+  test: TestContext,
+  answers: Answers,
+  onPost: (path: string, body: unknown) => void = () => {},
+): Promise<string> {
   const prefix = createPrefix(test);
-  const server = createServer((request, response) => {
-    const answer = answers[request.url ?? ""] ?? {
+  const server = createServer(async (request, response) => {
+    const { method, url = "" } = request;
+    let text = "";
+    for await (const chunk of request) text += String(chunk);
+    if (method === "POST") onPost(url, JSON.parse(text));
+    const answer = answers[method === "GET" ? url : `${method} ${url}`] ?? {
       status: 404,
-      body: { code: "ERR_ADMIN_PATH", message: `there is no ${request.url}` },
+      body: { code: "ERR_ADMIN_PATH", message: `there is no ${method} ${url}` },
     };
     const { status = 200, body } = answer;
     response.writeHead(status, { connection: "close" });
@@ -48,7 +56,12 @@ export interface Ran {
 /** Runs koalactl in this process. */
 export async function ctl(
   args: readonly string[],
-  options: { env?: NodeJS.ProcessEnv; isTTY?: boolean } = {},
+  options: {
+    env?: NodeJS.ProcessEnv;
+    isTTY?: boolean;
+    interrupted?: AbortSignal;
+    onOutput?: (text: string) => void;
+  } = {},
 ): Promise<Ran> {
   let stdout = "";
   let stderr = "";
@@ -57,14 +70,17 @@ export async function ctl(
       isTTY: options.isTTY,
       write: (text) => {
         stdout += text;
+        options.onOutput?.(text);
       },
     },
     stderr: {
       write: (text) => {
         stderr += text;
+        options.onOutput?.(text);
       },
     },
     env: options.env ?? {},
+    ...(options.interrupted === undefined ? {} : { interrupted: options.interrupted }),
   });
   return { code, stdout, stderr };
 }

@@ -7,12 +7,21 @@ import type { Column, Tone } from "./table.ts";
 const shortHash = (hash: string): string => hash.slice(0, 12);
 const orDash = (text: string): string => (text === "" ? "-" : text);
 
+function formatLabels(labels: AppStatus["labels"]): string {
+  return orDash(
+    Object.entries(labels)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(","),
+  );
+}
+
 export const appColumns: readonly Column<AppStatus>[] = [
   { title: "ID", cell: (app) => app.id },
   { title: "NAME", cell: (app) => app.name },
   { title: "PID", cell: (app) => app.pid },
   { title: "THREAD", cell: (app) => app.thread },
   { title: "USER", cell: (app) => app.uid },
+  { title: "LABELS", cell: (app) => formatLabels(app.labels) },
   { title: "SERVES", cell: (app) => orDash([...new Set(app.exports)].join(", ")) },
   { title: "MADE", cell: (app) => app.callsMade },
   { title: "SERVED", cell: (app) => app.callsServed },

@@ -16,6 +16,8 @@ export interface Surroundings {
   stdout: Sink;
   stderr: Sink;
   env: NodeJS.ProcessEnv;
+  /** Raised when the user wants a long command to end; default: by the signals of the process. */
+  interrupted?: AbortSignal;
 }
 
 /** The output of one command. */

@@ -5,10 +5,17 @@ import { type MetadataEntry, resolvePrefix } from "@koala/mrpc";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { askAdmin } from "./admin-client.ts";
 import { parseMetadata, runCall } from "./call.ts";
+import { addConfigCommands } from "./config-commands.ts";
+import type { ContextOf } from "./context.ts";
+import { addEventCommand } from "./event-commands.ts";
+import { takeInterrupts } from "./interrupt.ts";
 import { appColumns, bindingColumns, linkColumns, serviceColumns } from "./list-columns.ts";
 import { type Format, Output, type Surroundings } from "./output.ts";
+import { addPolicyCommands } from "./policy-commands.ts";
 import { parseDuration } from "./quantity.ts";
+import { addRuntimeCommands } from "./runtime-commands.ts";
 import { formatStatus } from "./status-view.ts";
+import { addUpgradeCommand } from "./upgrade-commands.ts";
 
 interface GlobalFlags {
   prefix?: string;
@@ -23,17 +30,11 @@ interface CallCommandFlags {
   wait?: boolean;
 }
 
-/** What every command begins with. */
-interface Context {
-  prefix: string;
-  output: Output;
-}
-
 /** The program; a command that fails makes `parseAsync` reject. */
 export function createProgram(surroundings: Surroundings): Command {
   const { stdout, stderr } = surroundings;
   const program = new Command("koalactl")
-    .description("Shows what a Koala daemon does, and makes calls.")
+    .description("Shows what a Koala daemon does, changes it while it runs, and makes calls.")
     .version(versionOfPackage(), "-V, --version", "print the version")
     .option("--prefix <dir>", "folder of the daemon (default: KOALA_PREFIX, or that of koalad)")
     .addOption(
@@ -51,19 +52,26 @@ export function createProgram(surroundings: Surroundings): Command {
     .showSuggestionAfterError(true)
     .showHelpAfterError("(koalactl --help shows what there is)")
     .exitOverride();
-  const contextOf = (): Context => {
+  const contextOf: ContextOf = () => {
     const { prefix, output } = program.opts<GlobalFlags>();
     return {
       prefix: resolve(resolvePrefix(prefix, surroundings.env)),
       output: new Output(output, surroundings),
+      env: surroundings.env,
+      interrupted: () => surroundings.interrupted ?? takeInterrupts(),
     };
   };
   addLists(program, contextOf);
   addCall(program, contextOf);
+  addPolicyCommands(program, contextOf);
+  addConfigCommands(program, contextOf);
+  addUpgradeCommand(program, contextOf);
+  addEventCommand(program, contextOf);
+  addRuntimeCommands(program, contextOf);
   return program;
 }
 
-function addLists(program: Command, contextOf: () => Context): void {
+function addLists(program: Command, contextOf: ContextOf): void {
   program
     .command("status")
     .description("the daemon as a whole: state, counts, runtimes")
@@ -107,7 +115,7 @@ function addLists(program: Command, contextOf: () => Context): void {
     });
 }
 
-function addCall(program: Command, contextOf: () => Context): void {
+function addCall(program: Command, contextOf: ContextOf): void {
   program
     .command("call")
     .description("make one call and print its reply as JSON")

@@ -42,3 +42,9 @@ export function parseDuration(text: string): number | undefined {
   const ms = Number(found[1]) * unitMs[found[2]!]!;
   return ms > 0 && ms <= 0x7fffffff ? ms : undefined;
 }
+
+/** `12 µs`, `3.4 ms`, `1.20 s`. */
+export function formatMicros(micros: number): string {
+  if (micros < 1000) return `${Math.round(micros)} µs`;
+  return micros < 1e6 ? `${(micros / 1000).toFixed(1)} ms` : `${(micros / 1e6).toFixed(2)} s`;
+}

@@ -11,6 +11,7 @@ const app: AppStatus = {
   name: "shop\u001b[31m",
   library: "koala-node/0.1.0",
   thread: 0,
+  labels: { tier: "gold" },
   pid: 4711,
   uid: 1000,
   callsMade: 12,
@@ -89,7 +90,7 @@ const lists: Record<string, { body: object; text: RegExp[] }> = {
   },
   apps: {
     body: { apps: [app] },
-    text: [/^ID {2}NAME/, / 3 {2}shop�\[31m +4711 /, / geo {2,}/, /4\.0 MiB/],
+    text: [/^ID {2}NAME/, / tier=gold /, / 3 {2}shop�\[31m +4711 /, / geo {2,}/, /4\.0 MiB/],
   },
   services: {
     body: { services: [{ ...geo, where: "local", instances: 2, methods: ["Nearest", "Lookup"] }] },
