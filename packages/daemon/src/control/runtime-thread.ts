@@ -128,9 +128,18 @@ export class RuntimeThread {
 
   /** Tells the thread to stop and waits until it has. */
   async stop(): Promise<void> {
+    await this.end({ op: "stop" });
+  }
+
+  /** The same for one that was handed over: nobody is told. */
+  async leave(): Promise<void> {
+    await this.end({ op: "leave" });
+  }
+
+  private async end(command: Command): Promise<void> {
     if (this.state !== "ended") {
       this.state = "stopping";
-      this.send({ op: "stop" });
+      this.send(command);
     }
     const timer = setTimeout(() => this.cutOff(), stopDeadlineMs);
     await this.ended;
@@ -189,6 +198,8 @@ function descriptorsOf(command: Command): readonly number[] {
       return command.fds;
     case "link":
       return [command.fd];
+    case "restore":
+      return command.fds;
     case "sibling":
       return [command.sibling.end.doorbell, command.sibling.end.peerDoorbell];
     default:

@@ -47,6 +47,11 @@ export class SchemaStore {
     return schema;
   }
 
+  /** All that are known, for another store. */
+  all(): ServiceSchema[] {
+    return [...this.entries.values()].map(({ schema }) => schema);
+  }
+
   /** One user less. */
   release(schema: ServiceSchema): void {
     const entry = this.entries.get(`${schema.typeName}#${schema.hash}`);

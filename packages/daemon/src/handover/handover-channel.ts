@@ -22,7 +22,15 @@ export interface HandoverPacket<In> {
 }
 
 /** The other side has ended, or can't be understood. */
-export class HandoverLost extends Error {}
+export class HandoverLost extends Error {
+  /** It will never say anything again. */
+  readonly hasEnded: boolean;
+
+  constructor(message: string, hasEnded: boolean) {
+    super(message);
+    this.hasEnded = hasEnded;
+  }
+}
 
 export class HandoverChannel<In, Out> {
   private readonly fd: number;
@@ -46,10 +54,10 @@ export class HandoverChannel<In, Out> {
   async send(message: Out, fds: readonly number[] = []): Promise<void> {
     const bytes = Buffer.from(JSON.stringify(message));
     for (;;) {
-      if (this.closed) throw new HandoverLost("the channel is closed");
+      if (this.closed) throw new HandoverLost("the channel is closed", false);
       const sent = sendMessage(this.fd, bytes, fds.length === 0 ? null : fds);
       if (sent > 0) return;
-      if (sent !== -EAGAIN) throw new HandoverLost(`it has ended (${errnoName(sent)})`);
+      if (sent !== -EAGAIN) throw new HandoverLost(`it has ended (${errnoName(sent)})`, true);
       await new Promise((resolve) => setTimeout(resolve, retryMs));
     }
   }
@@ -68,7 +76,7 @@ export class HandoverChannel<In, Out> {
     }
     const packet = this.packets.shift();
     if (packet !== undefined) return packet;
-    throw this.lost ?? new HandoverLost(`it has not answered within ${deadlineMs} ms`);
+    throw this.lost ?? new HandoverLost(`it has not answered within ${deadlineMs} ms`, false);
   }
 
   close(): void {
@@ -77,7 +85,7 @@ export class HandoverChannel<In, Out> {
     this.stopReading();
     closeFd(this.fd);
     for (const { fds } of this.packets.splice(0)) for (const fd of fds) closeFd(fd);
-    this.lost ??= new HandoverLost("the channel is closed");
+    this.lost ??= new HandoverLost("the channel is closed", false);
     this.wake?.();
   }
 
@@ -85,8 +93,9 @@ export class HandoverChannel<In, Out> {
     while (this.lost === undefined) {
       const bytes = receiveMessage(this.fd, this.bytes, this.fds);
       if (bytes === -EAGAIN) return;
-      if (bytes <= 0) this.lost = new HandoverLost(bytes === 0 ? "it has ended" : errnoName(bytes));
-      else this.take(this.bytes.subarray(0, bytes), [...this.fds.subarray(1, 1 + this.fds[0]!)]);
+      if (bytes <= 0) {
+        this.lost = new HandoverLost(bytes === 0 ? "it has ended" : errnoName(bytes), true);
+      } else this.take(this.bytes.subarray(0, bytes), [...this.fds.subarray(1, 1 + this.fds[0]!)]);
       this.wake?.();
     }
     // The end of the other side stays readable.
@@ -104,7 +113,7 @@ export class HandoverChannel<In, Out> {
       this.packets.push({ message, fds });
     } catch {
       for (const fd of fds) closeFd(fd);
-      this.lost = new HandoverLost("it sent what this version does not understand");
+      this.lost = new HandoverLost("it sent what this version does not understand", false);
     }
   }
 }
@@ -118,5 +127,5 @@ export function expected<Message extends { op: string }, Op extends Message["op"
   for (const fd of fds) closeFd(fd);
   const { reason, code } = message as { reason?: string; code?: string };
   if (reason !== undefined) throw new KoalaError(code ?? "ERR_HANDOVER_REFUSED", reason);
-  throw new HandoverLost(`it said "${message.op}" where "${op}" was expected`);
+  throw new HandoverLost(`it said "${message.op}" where "${op}" was expected`, false);
 }

@@ -30,7 +30,7 @@ export const handoverPacketBytesMax: number = 64 * 1024;
 /** From the old process. */
 export type FromOld =
   /** A descriptor comes with it: the schemas, as a state file. */
-  | { op: "prepare"; runtimes: number }
+  | { op: "prepare"; runtimes: number; instance: string }
   /** The next ones of the state, in order. */
   | { op: "descriptors"; count: number }
   /** The last descriptor: the state. */
@@ -50,7 +50,7 @@ export type FromNew =
 const count = z.number().int().nonnegative();
 
 export const fromOldSchema: z.ZodType<FromOld> = z.discriminatedUnion("op", [
-  z.object({ op: z.literal("prepare"), runtimes: count }),
+  z.object({ op: z.literal("prepare"), runtimes: count, instance: z.string() }),
   z.object({ op: z.literal("descriptors"), count }),
   z.object({ op: z.literal("state") }),
   z.object({ op: z.literal("commit") }),

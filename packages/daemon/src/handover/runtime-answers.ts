@@ -14,6 +14,11 @@ export class RuntimeAnswers {
     this.wake?.();
   }
 
+  /** Forgets what was answered before. */
+  reset(): void {
+    this.answers.clear();
+  }
+
   /** A runtime has ended, or the daemon stops. */
   fail(reason: string): void {
     this.failure = new KoalaError("ERR_HANDOVER_RUNTIME", reason);

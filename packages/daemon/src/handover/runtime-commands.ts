@@ -1,10 +1,12 @@
 /** What the main thread and a runtime say to each other while the daemon is handed over. */
-import type { RuntimeSummary } from "./runtime-state.ts";
+import type { RuntimeSummary, SchemaState } from "./runtime-state.ts";
 
-/** Main thread to runtime. Descriptors stay the main thread's. */
+/** Main thread to runtime. `fds` are the runtime's from then on, state files stay the main thread's. */
 export type HandoverCommand =
   /** Stand still until `thaw`; nothing is polled, what was handed to outputs has left them. */
   | { op: "freeze" }
+  /** Name the schemas that are known; others may come until the runtime stands still. */
+  | { op: "schemas" }
   /** Write the state down. All runtimes stand still. */
   | { op: "save" }
   /** Compile these schemas: a state file. */
@@ -12,12 +14,15 @@ export type HandoverCommand =
   /** Become what the state file says, and stand still; `fds` are the descriptors that it names. */
   | { op: "restore"; fd: number; fds: number[] }
   /** Go on. */
-  | { op: "thaw" };
+  | { op: "thaw" }
+  /** The next daemon has everything: end, and tell nobody. */
+  | { op: "leave" };
 
 /** Runtime to main thread. */
 export type HandoverNotice = { op: "handover"; runtime: number } & HandoverResult;
 
 export type HandoverResult =
+  | { step: "schemas"; schemas: SchemaState[] }
   | { step: "frozen" }
   | { step: "prepared" }
   | { step: "restored" }

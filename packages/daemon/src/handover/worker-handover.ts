@@ -54,6 +54,12 @@ export class WorkerHandover {
         this.answer({ step: "frozen" });
         this.standStill();
         return;
+      case "schemas":
+        this.answer({ step: "schemas", schemas: schemaStates(this.options.schemas) });
+        return;
+      case "leave":
+        leave();
+        break;
       case "prepare":
         this.attempt(() => {
           this.prepare(readStateFile(command.fd) as SchemaState[]);
@@ -80,6 +86,7 @@ export class WorkerHandover {
       const message = receiveMessageOnPort(port) as { message: Command } | undefined;
       if (message === undefined) waiter.wait(-1);
       else if (message.message.op === "thaw") isStill = false;
+      else if (message.message.op === "leave") leave();
       else if (message.message.op === "save") this.attempt(() => this.save());
       else {
         later.push(message.message);
@@ -143,6 +150,18 @@ export class WorkerHandover {
   private answer(result: HandoverResult): void {
     this.options.notify({ op: "handover", runtime: this.options.index, ...result });
   }
+}
+
+/** The schemas of a store, to be compiled elsewhere. */
+export function schemaStates(schemas: SchemaStore): SchemaState[] {
+  return schemas.all().map(({ typeName, hash, descriptorSet }) => {
+    return { service: typeName, hash, descriptorSet };
+  });
+}
+
+/** Ends the thread where it is. What it has open and mapped goes with it; nobody is told. */
+function leave(): void {
+  process.exit(0);
 }
 
 function stackOf(error: unknown): string {

@@ -47,11 +47,13 @@ export class RuntimePool {
   /** Keeps a policy out of all runtimes, whose handler hangs; says what it is called. */
   quarantine: (slot: number, reason: string) => string | undefined = () => undefined;
   private readonly options: RuntimePoolOptions;
-  private readonly instance: string = randomUUID();
+  /** Random; the same as before for a daemon that has taken over. */
+  private instance: string = randomUUID();
   private readonly budget = new RestartBudget();
   private readonly watchdog: Watchdog<RuntimeThread>;
   private peers: readonly PeerAddress[] = [];
   private isOpen = false;
+  private isTakeover = false;
   private isDraining = false;
   private isStopping = false;
   private turn = 0;
@@ -80,10 +82,22 @@ export class RuntimePool {
     return this.threads.every(({ hasDrained, state }) => hasDrained || state === "ended");
   }
 
+  /** What the next daemon has to know. */
+  get identity(): { readonly instance: string; readonly turn: number } {
+    return { instance: this.instance, turn: this.turn };
+  }
+
+  /** Starts threads that wait to be told what they were in another process. */
+  startTakeover(peers: readonly PeerAddress[], count: number, instance: string): void {
+    this.instance = instance;
+    this.isTakeover = true;
+    this.start(peers, count);
+    this.isTakeover = false;
+  }
+
   /** Starts the threads that the configuration asks for. */
-  start(peers: readonly PeerAddress[]): void {
+  start(peers: readonly PeerAddress[], count: number = this.options.config.daemon.runtimes): void {
     this.peers = peers;
-    const count = this.options.config.daemon.runtimes;
     const pairs = connectAll(count);
     for (let index = 0; index < count; index++) {
       this.threads.push(this.create(index, pairs[index]!, undefined));
@@ -117,6 +131,13 @@ export class RuntimePool {
     for (const thread of this.threads) thread.command({ op: "drain" });
   }
 
+  /** The next daemon has everything: the threads end where they are. */
+  async leave(): Promise<void> {
+    this.isStopping = true;
+    this.watchdog.close();
+    await Promise.all(this.threads.map((thread) => thread.leave()));
+  }
+
   async stop(): Promise<void> {
     this.isStopping = true;
     this.watchdog.close();
@@ -138,6 +159,7 @@ export class RuntimePool {
         logSpec: log.spec,
         siblings,
         peers: this.peers,
+        isTakeover: this.isTakeover,
         alarm: this.watchdog.doorbell,
         cpus: before?.cpus ?? [],
       },
