@@ -29,6 +29,7 @@ import {
   type DaemonMessage,
 } from "@koala/protocol";
 import { appRequestSchema } from "@koala/protocol/schemas";
+import type { EmitEvent } from "../events/event-source.ts";
 import type { AreaLog } from "../log/index.ts";
 import type { RuntimePool } from "../runtimes/runtime-pool.ts";
 import { version } from "../version.ts";
@@ -74,6 +75,7 @@ export interface AppServerOptions {
   appsMax: number;
   runtimes: RuntimePool;
   log: AreaLog;
+  emitEvent: EmitEvent;
 }
 
 export class AppServer {
@@ -254,6 +256,11 @@ export class AppServer {
       reason: message,
     });
     tell(channel, { op: "closed", code, message, reconnect: false });
+    // An app that has a runtime is reported by that.
+    if (channel.runtime === null) {
+      const { id: app, pid, uid } = channel;
+      this.options.emitEvent("app", "refused", { app, pid, uid, code, reason: message });
+    }
     channel.runtime?.command({ op: "detach", app: channel.id, code, reason: message });
     this.drop(channel);
   }

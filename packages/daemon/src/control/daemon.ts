@@ -9,6 +9,7 @@ import { EAGAIN, errnoName, POLL_IN, unwatch, watch } from "@koala/native";
 import { ADMIN_SOCKET, CONTROL_SOCKET } from "@koala/protocol";
 import { createTcpTransport } from "@koala/transport-tcp";
 import { type Config, formatAddress } from "../config/index.ts";
+import { createBoundedPublisher } from "../events/bounded-publisher.ts";
 import { EventBus } from "../events/event-bus.ts";
 import { addEventRoutes } from "../events/event-routes.ts";
 import type { RootLog } from "../log/index.ts";
@@ -174,6 +175,7 @@ export class Daemon {
       appsMax: limits.apps,
       runtimes: this.runtimes,
       log: this.log.area("control"),
+      emitEvent: createBoundedPublisher(this.events),
     });
     this.adminServer = startAdminServer({
       path: join(daemon.prefix, ADMIN_SOCKET),

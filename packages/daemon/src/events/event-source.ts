@@ -1,6 +1,6 @@
 /**
- * Events of a runtime's thread: bounded by a rate, so that a flood (a policy that denies every call) costs
- * neither this thread nor the main thread much. Each topic has its own allowance: a flood of denials does
+ * Events that others can cause as often as they like, bounded by a rate: a flood (a policy that denies
+ * every call, an app that connects again and again) costs neither the thread nor the bus much. Each topic has its own allowance: a flood of denials does
  * not hide that an app went away. What was left out is counted, and the count follows by a timer even if
  * no further event does.
  */
@@ -28,8 +28,8 @@ export type EmitEvent = (topic: EventTopic, name: string, fields?: EventFields) 
 
 /** What a source needs from its thread. */
 export interface EventSourceOptions {
-  /** Stands in every event as `runtime`. */
-  runtime: number;
+  /** Stands in every event as `runtime`; undefined on the main thread. */
+  runtime: number | undefined;
   post: (notice: EventNotice) => void;
   /** Monotonic. */
   nowMs: () => number;
@@ -91,6 +91,7 @@ export class EventSource {
 
   private post(topic: EventTopic, name: string, fields: EventFields): void {
     const { runtime, post } = this.options;
-    post({ op: "event", topic, name, fields: { ...fields, runtime }, timeMs: Date.now() });
+    const all = runtime === undefined ? fields : { ...fields, runtime };
+    post({ op: "event", topic, name, fields: all, timeMs: Date.now() });
   }
 }
