@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
+import { KeyHash } from "@koala/policy";
 import { type BucketRate, BucketTable } from "./bucket-table.ts";
-import { KeyHash } from "./key-hash.ts";
 
 const beginMs = 123_456_789.25;
 

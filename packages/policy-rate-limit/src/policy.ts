@@ -1,5 +1,6 @@
 import {
   definePolicy,
+  KeyHash,
   type PolicyCall,
   type PolicyContext,
   type PolicyDefinition,
@@ -8,7 +9,6 @@ import {
 import { checkKey, checkKeyFor, type KeySource, keySourceFor } from "./bucket-key.ts";
 import { BucketTable } from "./bucket-table.ts";
 import { type RateLimitConfig, rateLimitConfig } from "./config.ts";
-import { KeyHash } from "./key-hash.ts";
 import { type LineHost, type Waiting, WaitingLine } from "./waiting-line.ts";
 
 type Context = PolicyContext<RateLimitConfig, RateLimitState>;

@@ -38,4 +38,5 @@ export {
   probabilityField,
   statusField,
 } from "./fields.ts";
+export { KeyHash } from "./key-hash.ts";
 export { Verdict } from "./verdict.ts";
