@@ -71,6 +71,7 @@ export class Slot {
   readonly held: Set<LiveCall> = new Set();
   private readonly host: SlotHost;
   private readonly timers = new Set<PolicyTimer>();
+  private isLeaving = false;
 
   /** Makes the instance; throws what `start` of the policy throws. */
   constructor(options: SlotOptions) {
@@ -235,6 +236,7 @@ export class Slot {
 
   /** The policy is detached: the calls it holds go on without it. */
   detach(): void {
+    this.isLeaving = true;
     this.clearTimers();
     for (const call of [...this.held]) call.resume();
   }
@@ -330,6 +332,7 @@ export class Slot {
     const timer = this.host.timer(() => this.guard("a timer", fire));
     const tracked: PolicyTimer = {
       set: (afterMs) => {
+        if (this.isLeaving) return; // nothing waits for it any more
         this.timers.add(tracked);
         timer.set(afterMs);
       },
