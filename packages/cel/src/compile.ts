@@ -21,7 +21,7 @@ export interface Needs {
 
 export interface Compiled extends Needs {
   readonly type: Type;
-  /** The value, or the `Failure` that came in its place. Never throws. */
+  /** The value, or the `Failure` that came in its place. Throws only what reading a variable throws. */
   evaluate(variables: Variables): unknown;
   /** The generated code, for whoever debugs it. */
   readonly source: string;
@@ -38,7 +38,7 @@ export interface Condition {
 }
 
 export interface First extends Needs {
-  /** Index of the first condition that is met, -1 when none is. Never throws. */
+  /** Index of the first condition that is met, -1 when none is. Throws only what reading a variable throws. */
   decide(variables: Variables): number;
   readonly source: string;
 }
@@ -52,6 +52,27 @@ export interface ConditionProblem extends Problem {
 export function checkSyntax(text: string): readonly Problem[] {
   const parsed = parse(text);
   return "kind" in parsed ? [] : [parsed];
+}
+
+/**
+ * What is wrong with a condition, as far as the environment tells: nothing is said about variables of
+ * `unknownType`, and about full names, which may be those of enums in it.
+ */
+export function checkCondition(text: string, environment: Environment): readonly Problem[] {
+  const parsed = parse(text);
+  if (!("kind" in parsed)) return [parsed];
+  const emitter = new Emitter(environment, visit);
+  emitter.begin(text);
+  const { result } = emitter.catching("e", () => emitter.emit(parsed));
+  const { kind } = result.type;
+  return kind === "bool" || kind === "error"
+    ? emitter.problems
+    : [...emitter.problems, noBool(result.type)];
+}
+
+function noBool(type: Type): Problem {
+  const message = `a condition is a bool, found ${describeType(type)}`;
+  return { message, offset: 0, line: 1, column: 1 };
 }
 
 /** Compiles an expression, or says what is wrong with it. */
@@ -121,10 +142,7 @@ function emitCondition(
   const { result, lines, caught } = emitter.catching("e", () => emitter.emit(parsed));
   const found = emitter.problems.splice(0);
   if (found.length > 0) return { lines: [], found };
-  if (result.type.kind !== "bool") {
-    const message = `a condition is a bool, found ${describeType(result.type)}`;
-    return { lines: [], found: [{ message, offset: 0, line: 1, column: 1 }] };
-  }
+  if (result.type.kind !== "bool") return { lines: [], found: [noBool(result.type)] };
   const decision = `if (${result.code}) return ${index};`;
   if (!caught.isUsed) return { lines: [`${test}{`, ...lines, decision, "}"], found };
   // The block of failures is left when there was none.

@@ -4,7 +4,7 @@ import { emitCall } from "./emit-call.ts";
 import { emitHas, emitIndex, emitSelect } from "./emit-field.ts";
 import { emitLogic } from "./emit-logic.ts";
 import type { Emitter } from "./emitter.ts";
-import { enumValue } from "./environment.ts";
+import { enumValue, hasUnknown } from "./environment.ts";
 import type { Condition, Expression, List, Literal, Name, Unary } from "./expression.ts";
 import { quoted } from "./lexer.ts";
 import {
@@ -93,7 +93,8 @@ function emitName(emitter: Emitter, { name, offset }: Name): Value {
     const variables = Object.keys(emitter.environment.variables).join(", ");
     return emitter.problem(offset, `unknown name ${quoted(name)}; there are: ${variables}`);
   }
-  return "code" in found ? found : emitter.variable(name, found);
+  if ("code" in found) return found;
+  return found.kind === "error" ? errorValue : emitter.variable(name, found);
 }
 
 /** `geo.v1.Kind.CITY`: names all the way, of which the first is no variable. */
@@ -108,6 +109,7 @@ function emitEnum(emitter: Emitter, expression: Expression): Value | undefined {
   const name = [at.name, ...names].join(".");
   const value = enumValue(emitter.environment, name);
   if (value !== undefined) return integerConstant("int", BigInt(value));
+  if (hasUnknown(emitter.environment)) return errorValue;
   const variables = Object.keys(emitter.environment.variables).join(", ");
   const expected = `neither an enum value nor a variable; there are: ${variables}`;
   return emitter.problem(at.offset, `unknown name ${quoted(name)}: ${expected}`);

@@ -8,6 +8,11 @@ export interface Environment {
   readonly container?: string;
 }
 
+/** Whether there are messages that nothing is known of, and so enums. */
+export function hasUnknown({ variables }: Environment): boolean {
+  return Object.values(variables).some(({ kind }) => kind === "error");
+}
+
 const valuesOfFiles = new WeakMap<DescFile, ReadonlyMap<string, number>>();
 
 /** Number of the enum value with this name, full or from the container on; undefined when there is none. */

@@ -18,6 +18,7 @@ export {
   type Compiled,
   type Condition,
   type ConditionProblem,
+  checkCondition,
   checkSyntax,
   compileExpression,
   compileFirst,
@@ -43,6 +44,7 @@ export {
   recordType,
   stringType,
   type Type,
+  unknownType,
 } from "./type.ts";
 
 /** Whether compiling gave problems instead of a function. */

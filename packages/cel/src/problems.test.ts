@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { environment } from "./animal-helper.test.ts";
-import { compileExpression, compileFirst } from "./compile.ts";
+import { checkCondition, compileExpression, compileFirst } from "./compile.ts";
 import { isProblems } from "./index.ts";
 import { parse } from "./parser.ts";
+import { unknownType } from "./type.ts";
 
 /** `line:column message` of each problem; in the table the message is given by its start. */
 const rows: readonly (readonly [text: string, ...problems: string[]])[] = [
@@ -138,6 +139,21 @@ describe("problems", () => {
       result.map(({ condition }) => condition),
       [1, 2],
     );
+  });
+
+  it("are found as far as the variables are known", () => {
+    const { variables } = environment;
+    const partly = { variables: { ...variables, a: unknownType } };
+    const check = (text: string): string[] =>
+      checkCondition(text, partly).map(({ column, message }) => `${column} ${message}`);
+    assert.deepEqual(
+      check("a.nme == 1 && a.x[1].contains(a) && zoo.v1.Nope.X == 1 && a.b in [1]"),
+      [],
+    );
+    assert.deepEqual(check("a.nme"), []);
+    assert.deepEqual(check("caller.app"), ["1 a condition is a bool, found string"]);
+    assert.match(check("a.nme == 1 || caller.app == 1")[0]!, /^26 == is not defined/);
+    assert.match(check("a.nme == 1 || nope")[0]!, /^15 unknown name/);
   });
 
   it("are at most twenty", () => {

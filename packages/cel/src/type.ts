@@ -87,7 +87,8 @@ export const doubleType: PlainType = { kind: "double" };
 export const nullType: PlainType = { kind: "null" };
 /** An integer that JavaScript holds as a number: at most 32 bits. */
 export const intType: IntegerType = { kind: "int", form: "number" };
-export const errorType: ErrorType = { kind: "error" };
+/** Of a variable of which only the name is known; for `checkCondition`. */
+export const unknownType: ErrorType = { kind: "error" };
 /** Text by text, for what is not kept as an object. */
 export const lookupType: MapType = {
   kind: "map",

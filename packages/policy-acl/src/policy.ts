@@ -1,0 +1,128 @@
+import { checkCondition, type Environment } from "@koala/cel";
+import {
+  type ConfigProblem,
+  definePolicy,
+  type PolicyCall,
+  type PolicyContext,
+  type PolicyDefinition,
+  Status,
+  Verdict,
+} from "@koala/policy";
+import { type AclConfig, type AclRule, aclConfig, defaultRule } from "./config.ts";
+import { anyMethod, environmentOf, RuleInput } from "./rule-input.ts";
+import { compileRules, type RuleSet, rulesFor } from "./rule-set.ts";
+
+/** What an instance keeps. */
+export interface AclState {
+  /** What rules see of the call that is being decided. */
+  readonly input: RuleInput;
+}
+
+type Context = PolicyContext<AclConfig, AclState>;
+
+/** Allows and denies calls by rules, of which the first that fits decides. */
+export const aclPolicy: PolicyDefinition<AclConfig, AclState> = definePolicy<AclConfig, AclState>({
+  name: "acl",
+  version: "1.0.0",
+  config: aclConfig,
+  counters: ["allowed", "denied", "shadow_denied", "failed_rules"],
+  check: (config) => [...repeatedNames(config), ...problemsOf(config.rules.entries(), anyMethod)],
+
+  checkMethod(config, method) {
+    const { service } = method;
+    const problems = problemsOf(rulesFor(config, method), environmentOf(method));
+    const where = `for ${service}/${method.method.name}: `;
+    return problems.map((problem) => ({ ...problem, message: where + problem.message }));
+  },
+
+  prepare(method, ctx) {
+    const { config } = ctx;
+    const rules = rulesFor(config, method).map(([, rule]) => rule);
+    if (rules.length === 0 && config.default === "allow") return false;
+    const name = `${method.service}/${method.method.name}`;
+    return compileRules(
+      rules,
+      method,
+      (rule, { reason }) => {
+        ctx.counters["failed_rules"]!++;
+        ctx.event("rule_failed", { rule: rule.name, method: name, reason });
+      },
+      (rule, reason) => {
+        ctx.warn("a rule does not fit a method", { rule: rule.name, method: name, reason });
+      },
+    );
+  },
+
+  start: () => ({ input: new RuleInput() }),
+
+  onRequest(call, ctx) {
+    const { config, state, counters } = ctx;
+    const rule = decide(call, state.input);
+    if ((rule?.effect ?? config.default) === "allow") {
+      counters["allowed"]!++;
+      return Verdict.PASS;
+    }
+    if (config.mode === "shadow") return noteDenial(call, ctx, rule);
+    counters["denied"]!++;
+    if (rule !== undefined) return call.deny(rule.status, rule.message, rule.name);
+    return call.deny(Status.PERMISSION_DENIED, "no rule allows the call", defaultRule);
+  },
+});
+
+/** Reading a malformed request throws, and the engine knows what to do then. */
+function decide(call: PolicyCall, input: RuleInput): AclRule | undefined {
+  input.call = call;
+  try {
+    return (call.prepared as RuleSet).find(input);
+  } finally {
+    input.call = null;
+  }
+}
+
+function noteDenial(call: PolicyCall, ctx: Context, rule: AclRule | undefined): Verdict {
+  ctx.counters["shadow_denied"]!++;
+  ctx.event("shadow_denied", {
+    rule: rule?.name ?? defaultRule,
+    request: call.requestId,
+    caller: call.caller.app,
+    method: `${call.service}/${call.method.name}`,
+  });
+  return Verdict.PASS;
+}
+
+/** Denials name a rule, so there is one of each name. */
+function repeatedNames({ rules }: AclConfig): ConfigProblem[] {
+  const seen = new Set<string>();
+  return [...rules.entries()].flatMap(([index, rule]) => {
+    const isNew = !seen.has(rule.name);
+    seen.add(rule.name);
+    return isNew ? [] : [problem(index, rule, "name", `there are two rules "${rule.name}"`)];
+  });
+}
+
+function problemsOf(
+  rules: Iterable<readonly [index: number, rule: AclRule]>,
+  environment: Environment,
+): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  for (const [index, rule] of rules) {
+    const { when } = rule;
+    if (when === undefined) continue;
+    for (const { message, offset, line, column } of checkCondition(when, environment)) {
+      const inFile = `when, line ${line}, column ${column}: ${message}`;
+      const text = rule.place === undefined ? message : inFile;
+      problems.push({ ...problem(index, rule, "when", text), ...at(rule, offset) });
+    }
+  }
+  return problems;
+}
+
+/** An offset is one into the text at the path, so it has no meaning for a file. */
+function at({ place }: AclRule, offset: number): { offset?: number } {
+  return place === undefined ? { offset } : {};
+}
+
+function problem(index: number, rule: AclRule, key: string, message: string): ConfigProblem {
+  if (rule.place === undefined) return { path: ["rules", index, key], message };
+  return { path: ["file"], message: `${rule.place}: rule "${rule.name}": ${message}` };
+}
