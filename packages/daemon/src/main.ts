@@ -14,6 +14,7 @@ Usage: koalad [options]
   --config FILE     configuration, koala.toml (default: built-in defaults)
   --prefix DIR      directory for the daemon's sockets
   --listen ADDRESS  host:port for other daemons; port 0 takes a free one, "" none
+  --takeover FD     take over from the daemon at the other end of this descriptor, which starts this one
   --check           check the configuration and exit
   --version         print the version and exit
   --help            print this text and exit
@@ -54,6 +55,8 @@ async function main(): Promise<void> {
   const daemon = new Daemon({
     config,
     log,
+    takeover: flags.takeover,
+    onLeft: () => void log.close().then(() => process.exit(0)),
     onFailure: (reason) => {
       process.stderr.write(`koalad: ${reason}\n`);
       log.area("daemon").error(reason);
@@ -85,6 +88,12 @@ async function main(): Promise<void> {
     await log.close();
     process.exit(EXIT_FAILED);
   }
+  if (flags.takeover !== undefined) {
+    log
+      .area("daemon")
+      .info("took over", { version, prefix: config.daemon.prefix, pid: process.pid });
+    return;
+  }
   if (daemon.address !== undefined)
     process.stdout.write(`koalad: listening on ${daemon.address}\n`);
   process.stdout.write(`koalad: ready in ${config.daemon.prefix}\n`);
@@ -96,6 +105,7 @@ interface Flags {
   prefix: string | undefined;
   listen: string | undefined;
   check: boolean;
+  takeover: number | undefined;
 }
 
 function readFlags(): Flags | undefined {
@@ -105,6 +115,7 @@ function readFlags(): Flags | undefined {
         config: { type: "string" },
         prefix: { type: "string" },
         listen: { type: "string" },
+        takeover: { type: "string" },
         check: { type: "boolean" },
         version: { type: "boolean" },
         help: { type: "boolean", short: "h" },
@@ -114,7 +125,8 @@ function readFlags(): Flags | undefined {
     else if (values.version === true) process.stdout.write(`${version}\n`);
     else {
       const { config, prefix, listen, check } = values;
-      return { config, prefix, listen, check: check === true };
+      const takeover = values.takeover === undefined ? undefined : Number(values.takeover);
+      return { config, prefix, listen, check: check === true, takeover };
     }
   } catch (error) {
     process.stderr.write(`koalad: ${messageOf(error)}\n\n${usage}`);

@@ -7,4 +7,4 @@
  *
  * @packageDocumentation
  */
-export { createTcpTransport, type TcpOptions } from "./tcp.ts";
+export { adoptTcpListener, createTcpTransport, type TcpOptions } from "./tcp.ts";

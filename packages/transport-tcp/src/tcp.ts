@@ -80,6 +80,11 @@ function listenAt(host: string, port: number, backlog: number): Listener {
   return new TcpListener(fd, socketPort(fd));
 }
 
+/** Makes a listener of a socket that listens already, as another process has handed it over. */
+export function adoptTcpListener(fd: number): Listener {
+  return new TcpListener(fd, socketPort(fd));
+}
+
 function startToConnect(host: string, port: number): number {
   try {
     return tcpConnect(host, port);

@@ -7,11 +7,15 @@ import { join } from "node:path";
 import { KoalaError, type Listener, messageOf } from "@koala/interface";
 import { EAGAIN, errnoName, POLL_IN, unwatch, watch } from "@koala/native";
 import { ADMIN_SOCKET, CONTROL_SOCKET } from "@koala/protocol";
-import { createTcpTransport } from "@koala/transport-tcp";
+import { adoptTcpListener, createTcpTransport } from "@koala/transport-tcp";
 import { type Config, formatAddress } from "../config/index.ts";
 import { createBoundedPublisher } from "../events/bounded-publisher.ts";
 import { EventBus } from "../events/event-bus.ts";
 import { addEventRoutes } from "../events/event-routes.ts";
+import { DaemonUpgrade, type UpgradedDaemon } from "../handover/daemon-upgrade.ts";
+import type { MainState } from "../handover/main-state.ts";
+import { removePidFile, writePidFile } from "../handover/pid-file.ts";
+import { addUpgradeRoutes } from "../handover/upgrade-routes.ts";
 import type { RootLog } from "../log/index.ts";
 import { RuntimePool } from "../runtimes/runtime-pool.ts";
 import { version } from "../version.ts";
@@ -29,6 +33,10 @@ export interface DaemonOptions {
   log: RootLog;
   /** A part of the daemon has failed that it can't go on without. */
   onFailure: (reason: string) => void;
+  /** The next daemon serves: this process must end, at once and without a word. */
+  onLeft: () => void;
+  /** A daemon to take over from: the descriptor of the channel to it. */
+  takeover?: number | undefined;
 }
 
 export class Daemon {
@@ -48,10 +56,17 @@ export class Daemon {
   private listenWatcher = -1;
   private readonly waiting = new Set<() => void>();
   private stopping: Promise<void> | undefined;
+  private readonly upgrade = new DaemonUpgrade();
+  private readonly takeover: number | undefined;
+  private readonly onFailure: (reason: string) => void;
+  private readonly onLeft: () => void;
 
-  constructor({ config, log, onFailure }: DaemonOptions) {
+  constructor({ config, log, onFailure, onLeft, takeover }: DaemonOptions) {
     this.config = config;
     this.log = log;
+    this.takeover = takeover;
+    this.onFailure = onFailure;
+    this.onLeft = onLeft;
     this.runtimes = new RuntimePool({
       config,
       log,
@@ -63,6 +78,7 @@ export class Daemon {
     });
     addStatusRoutes(this.admin, { status: () => this.report() });
     addEventRoutes(this.admin, this.events);
+    addUpgradeRoutes(this.admin, (request) => this.upgrade.handOver(this.upgraded(), request));
   }
 
   /** Where peers connect to, with the real port; undefined for a daemon without a port. */
@@ -77,6 +93,10 @@ export class Daemon {
    * after cleaning up. What others may hold comes first, so that a start in vain costs nothing.
    */
   async start(): Promise<void> {
+    if (this.takeover !== undefined) {
+      await this.takeOver(this.takeover);
+      return;
+    }
     try {
       const peers = await this.resolvePeers();
       this.checkStarting();
@@ -90,12 +110,77 @@ export class Daemon {
       this.runtimes.open();
       this.takeLinks();
       this.appServer?.start();
-      this.state = "running";
-      this.events.publish("daemon", "ready", { version, pid: process.pid });
+      this.nowRuns();
     } catch (error) {
       await this.stop();
       throw error;
     }
+  }
+
+  private nowRuns(): void {
+    this.state = "running";
+    writePidFile(this.config.daemon.prefix);
+    this.events.publish("daemon", "ready", { version, pid: process.pid });
+  }
+
+  /** Starts in the place of a daemon that serves. Throws, having touched nothing, when that one goes on. */
+  private async takeOver(fd: number): Promise<void> {
+    const { runtimes } = this;
+    try {
+      await this.upgrade.takeOver(
+        fd,
+        runtimes,
+        await this.resolvePeers(),
+        () => this.until(() => runtimes.areReady || this.stopping !== undefined),
+        (state) => {
+          this.checkStarting();
+          this.adoptSockets(state);
+        },
+        () => {
+          runtimes.open();
+          this.takeLinks();
+          this.appServer?.start();
+          this.adminServer?.resume();
+          this.nowRuns();
+        },
+      );
+    } catch (error) {
+      this.state = "stopped";
+      await runtimes.leave();
+      throw error;
+    }
+  }
+
+  private adoptSockets(state: MainState): void {
+    if (state.prefix !== this.config.daemon.prefix) {
+      const text = `the daemon to take over from lives in ${state.prefix}, this one is configured for ${this.config.daemon.prefix}; leave prefix in [daemon] as it is`;
+      throw new KoalaError("ERR_HANDOVER_PREFIX", text);
+    }
+    this.claimPrefix(state);
+    if (state.listener >= 0) this.listener = adoptTcpListener(state.listener);
+  }
+
+  private upgraded(): UpgradedDaemon {
+    const { log, events, runtimes, appServer, adminServer, listener, config } = this;
+    if (this.state !== "running" || appServer === undefined || adminServer === undefined) {
+      throw new KoalaError("ERR_HANDOVER_STATE", `the daemon is ${this.state}, expected running`);
+    }
+    return {
+      ...{ log, events, runtimes, appServer, adminServer, listener },
+      prefix: config.daemon.prefix,
+      policies: 0,
+      pauseLinks: () => this.pauseLinks(),
+      takeLinks: () => this.takeLinks(),
+      leave: () => void this.leave(),
+      fail: (reason) => this.onFailure(reason),
+    };
+  }
+
+  /** The next daemon has everything; whoever asked for that gets the answer first. */
+  private async leave(): Promise<void> {
+    this.state = "stopped";
+    await Promise.all([this.adminServer?.leave(), this.runtimes.leave()]);
+    this.onLeft();
   }
 
   /** Lets the calls in flight end, for as long as the configuration allows; then stops. */
@@ -137,6 +222,7 @@ export class Daemon {
   }
 
   private async stopEverything(): Promise<void> {
+    this.upgrade.fail("the daemon stops");
     if (this.state !== "starting") this.events.publish("daemon", "stopped");
     this.state = "stopped";
     this.notify();
@@ -145,6 +231,7 @@ export class Daemon {
     await this.runtimes.stop();
     await admin;
     this.appServer?.close();
+    removePidFile(this.config.daemon.prefix);
   }
 
   private async untilDrained(): Promise<void> {
@@ -168,24 +255,27 @@ export class Daemon {
   }
 
   /** The sockets in the daemon's directory; throws when another daemon lives there. */
-  private claimPrefix(): void {
+  private claimPrefix(saved?: MainState): void {
     const { daemon, limits } = this.config;
     this.appServer = new AppServer({
       path: join(daemon.prefix, CONTROL_SOCKET),
       appsMax: limits.apps,
       runtimes: this.runtimes,
+      saved: saved?.apps,
       log: this.log.area("control"),
       emitEvent: createBoundedPublisher(this.events),
     });
     this.adminServer = startAdminServer({
       path: join(daemon.prefix, ADMIN_SOCKET),
       registry: this.admin,
+      inherited: saved?.admin,
       log: this.log.area("admin"),
     });
   }
 
   private onNotice(notice: Notice): void {
-    if (notice.op === "closed") this.appServer?.closed(notice.app);
+    if (notice.op === "handover") this.upgrade.take(notice);
+    else if (notice.op === "closed") this.appServer?.closed(notice.app);
     else if (notice.op === "event") {
       this.events.publish(notice.topic, notice.name, notice.fields, notice.timeMs);
     }
@@ -231,9 +321,13 @@ export class Daemon {
     }
   }
 
-  private stopListening(): void {
+  private pauseLinks(): void {
     if (this.listenWatcher >= 0) unwatch(this.listenWatcher);
     this.listenWatcher = -1;
+  }
+
+  private stopListening(): void {
+    this.pauseLinks();
     // The address is still worth a line in the answers of the admin socket; closing twice is fine.
     this.listener?.close();
   }

@@ -24,6 +24,7 @@ type Saved = Extract<HandoverResult, { step: "saved" }>;
 
 /** What the handover needs of the daemon. */
 export interface HandedOver {
+  readonly prefix: string;
   readonly instance: string;
   readonly nextRuntime: number;
   /** The port for other daemons; -1 when there is none. */
@@ -166,6 +167,7 @@ export class HandingOver {
       const saved = await this.answers.all("saved", count, saveDeadlineMs);
       const main: MainState = {
         version: daemonStateVersion,
+        prefix: daemon.prefix,
         instance: daemon.instance,
         nextRuntime: daemon.nextRuntime,
         apps: daemon.apps(),

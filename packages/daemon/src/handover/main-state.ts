@@ -9,6 +9,8 @@ export interface RuntimeFile {
 
 export interface MainState {
   readonly version: number;
+  /** The folder of the sockets. */
+  readonly prefix: string;
   /** Of the daemon, in handshakes of links. */
   readonly instance: string;
   /** Whose turn it is to get the next link. */

@@ -29,8 +29,10 @@ export interface WorkerHandoverOptions {
   notify: (notice: Notice) => void;
   /** Obeys a command that came while the runtime stood still. */
   obey: (command: Command) => void;
-  /** The runtime as it is; changes nothing. */
+  /** The runtime as it is. */
   save: () => RuntimeState;
+  /** It goes on itself, after `save` or without. */
+  goOn: () => void;
   /** Makes everything that the state says; throws when it can't. */
   restore: (state: RuntimeState) => void;
   /** What was restored goes to work. */
@@ -102,6 +104,7 @@ export class WorkerHandover {
 
   private thaw(): void {
     if (this.isRestored) this.options.resume();
+    else this.options.goOn();
     this.isRestored = false;
     this.answer({ step: "thawed", atMicros: monotonicMicros() });
   }

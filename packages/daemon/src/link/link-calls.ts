@@ -20,7 +20,7 @@ import type { Router } from "../datapath/router.ts";
 import { Assemblies, type Assembly } from "./assembly.ts";
 import { readMessageFrame } from "./frame-reader.ts";
 import type { LinkInput } from "./link-input.ts";
-import type { AssemblyState, BlockName, InputState, LinkState, StateNames } from "./link-state.ts";
+import type { AssemblyState, InputState, LinkState } from "./link-state.ts";
 import type { MessageWriter } from "./message-writer.ts";
 
 const nothing: Memory = openMemory(new ArrayBuffer(8));
@@ -222,18 +222,11 @@ export class LinkCalls implements CopyOwner {
   }
 
   /** What is coming in, and for whom. */
-  save(names: StateNames): Pick<LinkState, "input" | "streams" | "assemblies" | "unplaced"> {
-    const all = this.assemblies.all();
-    const unplaced = all.flatMap(({ call, isReply, body }): BlockName[] => {
-      const app = names.appOf(isReply ? call.caller : call.callee);
-      if (body.placedIn === null || app < 0) return [];
-      return [{ app, tag: body.placedTag, offset: body.offset }];
-    });
+  save(): Pick<LinkState, "input" | "streams" | "assemblies"> {
     return {
       input: this.saveInput(),
       streams: [...this.streams].map(([stream, call]) => [stream, call.id]),
-      assemblies: all.map((assembly) => this.saveAssembly(assembly)),
-      unplaced,
+      assemblies: this.assemblies.all().map((assembly) => this.saveAssembly(assembly)),
     };
   }
 

@@ -142,6 +142,4 @@ export interface LinkState {
   incomplete: IncompleteState[];
   /** Blocks of send heaps that nothing refers to any more; their apps are to be told. */
   released: BlockName[];
-  /** Blocks of receive heaps that had been taken for messages which no app has seen. */
-  unplaced: BlockName[];
 }

@@ -373,7 +373,7 @@ export class Link implements Engine, RouteLink {
       outgoing: this.writer.save(),
       lateReplies: [...this.lateReplies],
       parked: this.parked.waiting().map((call) => call.id),
-      ...this.calls.save(names),
+      ...this.calls.save(),
       ...this.bindings.save(),
       released: releasedBlocks(held, names, this.options.router.calls),
     };
@@ -415,8 +415,7 @@ export class Link implements Engine, RouteLink {
 
   /** Everything is there that it has to do with. */
   resume(): void {
-    const { router, runtime } = this.options;
-    if (this.peer !== null) router.addLink(this);
+    const { runtime } = this.options;
     this.readable = true;
     runtime.markDirty(this);
     runtime.activate(this);

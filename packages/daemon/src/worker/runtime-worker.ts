@@ -26,6 +26,8 @@ import { Router } from "../datapath/router.ts";
 import { SchemaStore } from "../datapath/schema-store.ts";
 import { Translator } from "../datapath/translator.ts";
 import { EventSource } from "../events/event-source.ts";
+import { RuntimeSaving } from "../handover/runtime-saving.ts";
+import { WorkerHandover } from "../handover/worker-handover.ts";
 import type { SharedLinkOptions } from "../link/link-options.ts";
 import { mergeOffers, offersOf } from "../link/offers.ts";
 import { Peers } from "../link/peers.ts";
@@ -148,7 +150,22 @@ const commands = new CommandEngine(() => {
 host.onViolators = () => runtime.activate(commands);
 waiter.addDoorbell(data.doorbell, () => runtime.activate(commands));
 runtime.activate(commands);
-for (const sibling of data.siblings) siblings.add(sibling);
+const saving = new RuntimeSaving({
+  ...{ index, host, router, schemas, peers, siblings },
+  siblingEnds: data.siblings,
+  peerAddresses: data.peers,
+});
+const handover = new WorkerHandover({
+  ...{ index, port, doorbell: data.doorbell, runtime, schemas, notify, obey },
+  save: () => saving.save(),
+  goOn: () => saving.goOn(),
+  restore: (state) => saving.restore(state),
+  resume: () => {
+    isOpen = true;
+    saving.resume();
+  },
+});
+if (data.isTakeover !== true) for (const sibling of data.siblings) siblings.add(sibling);
 reportReady();
 try {
   runtime.run();
@@ -187,6 +204,15 @@ function obey(command: Command): void {
       if (isOpen) return;
       isOpen = true;
       for (const peer of data.peers) peers.add(peer);
+      return;
+    case "freeze":
+    case "schemas":
+    case "save":
+    case "prepare":
+    case "restore":
+    case "thaw":
+    case "leave":
+      handover.obey(command);
       return;
     case "sibling":
       siblings.add(command.sibling);
