@@ -22,13 +22,10 @@ export interface DevPolicy {
   readonly parts: Omit<PolicySpec, "name" | "use">;
 }
 
-/** Refusals that no change of the file can put right. */
-const finalCodes = new Set([
-  "ERR_MODULE_DIRECTORY",
-  "ERR_MODULE_NAME",
-  "ERR_POLICY_NAME",
-  "ERR_POLICY_EXISTS",
-]);
+/** Refusals that a change of the file may put right: what is wrong with the module, and with the policy in it. */
+const curable = /^ERR_(?:MODULE|POLICY)_/;
+/** And of those the ones that it can't. */
+const finalCodes = new Set(["ERR_MODULE_DIRECTORY", "ERR_MODULE_NAME"]);
 
 /** Events that this command says itself. */
 const ownNames = new Set(["attached", "detached", "upgraded", "reconfigured", "rematched"]);
@@ -135,9 +132,8 @@ class DevSession {
       return true;
     } catch (error) {
       if (!(error instanceof KoalaError)) throw error;
-      const isFinal = finalCodes.has(error.code) || error.code.startsWith("ERR_ADMIN_");
-      if (isFinal && !this.isAttached) throw error;
-      if (error.code === "ERR_CTL_NO_DAEMON" && !this.isAttached) throw error;
+      const isCurable = curable.test(error.code) && !finalCodes.has(error.code);
+      if (!isCurable && !this.isAttached) throw error;
       this.output.failure(error);
       return false;
     }
