@@ -12,6 +12,8 @@ export interface PolicyProblem {
   readonly offset?: number | undefined;
   /** The key at `path` itself is meant, not its value. */
   readonly isKey?: boolean | undefined;
+  /** The key `use` is meant, not the table. */
+  readonly isUse?: boolean | undefined;
 }
 
 /**
@@ -21,7 +23,8 @@ export interface PolicyProblem {
 export function placeInPolicy(document: Document, position: number, problem: PolicyProblem): Place {
   const { source, text } = document;
   const whole = ["policy", position];
-  let path: readonly PropertyKey[] = [...whole, "config", ...problem.path];
+  let path: readonly PropertyKey[] =
+    problem.isUse === true ? [...whole, "use"] : [...whole, "config", ...problem.path];
   let node = findNode(document.root, path);
   const isThere = node !== undefined;
   while (node === undefined && path.length > 0) {
@@ -53,9 +56,9 @@ function rangeAt(text: string, { value }: TomlNode, offset: number): TextRange {
         at += folded[0].length;
         continue;
       }
-      const escape = escapeAt(written, at);
-      at += escape.written;
-      left -= escape.units;
+      const escaped = escapeAt(written, at);
+      at += escaped.written;
+      left -= escaped.units;
     } else {
       at++;
       left--;

@@ -23,6 +23,7 @@ describe("parseLogSpec", () => {
       link: "debug",
       runtime: "warn",
       admin: "warn",
+      policy: "warn",
     });
   });
 

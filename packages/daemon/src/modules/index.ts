@@ -2,5 +2,10 @@
 export { type CompiledModule, compileModule } from "./compile.ts";
 export { builtInNames, type LocatedModule, locateModule, type ModulePlaces } from "./locate.ts";
 export { openModuleCache, removeModuleCache } from "./module-cache.ts";
-export { loadPolicyModule, type PolicyModule } from "./policy-module.ts";
+export {
+  type LoadedModule,
+  loadModule,
+  loadPolicyModule,
+  type PolicyModule,
+} from "./policy-module.ts";
 export { requireModule } from "./require-module.ts";

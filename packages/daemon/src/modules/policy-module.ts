@@ -25,38 +25,55 @@ const sharedHandlers = [
   "control",
 ] as const;
 
-/** A policy's code, as the main thread has it and as the runtimes load it. */
-export interface PolicyModule {
+/** A module, as the main thread has it and as the runtimes load it. */
+export interface LoadedModule {
   /** As `use` names it. */
   readonly use: string;
-  /** Where the code is from: its first file. */
+  /** Where it was looked for: `use`, or a path that somebody gave for it. */
+  readonly from: string;
+  /** Where the code is: its first file. */
   readonly entry: string;
   readonly compiled: CompiledModule;
+  /** What it exports by default. */
+  readonly exported: unknown;
+}
+
+/** A module that is a policy. */
+export interface PolicyModule extends LoadedModule {
   readonly definition: PolicyDefinition;
 }
 
 /**
- * Loads a policy from where it is now. The same code is the same module, however often it is loaded.
+ * Loads a module from where it is now. The same code is the same module, however often it is loaded.
  *
  * @throws KoalaError `ERR_MODULE_…`; see docs/reference/errors.md.
  */
+export async function loadModule(
+  use: string,
+  places: ModulePlaces,
+  cache: string,
+  from: string = use,
+): Promise<LoadedModule> {
+  await sourcesReady;
+  const located = locateModule(from, places);
+  const compiled = compileModule(located, places, cache);
+  try {
+    const exported = requireModule(compiled.path);
+    return { use, from, entry: located.entry, compiled, exported };
+  } catch (error) {
+    throw explainLoadFailure(compiled, use, error);
+  }
+}
+
+/** As `loadModule`, for a policy. */
 export async function loadPolicyModule(
   use: string,
   places: ModulePlaces,
   cache: string,
-  /** Where the code is, if not where `use` says. */
   from: string = use,
 ): Promise<PolicyModule> {
-  await sourcesReady;
-  const located = locateModule(from, places);
-  const compiled = compileModule(located, places, cache);
-  let exported: unknown;
-  try {
-    exported = requireModule(compiled.path);
-  } catch (error) {
-    throw explainLoadFailure(compiled, use, error);
-  }
-  return { use, entry: located.entry, compiled, definition: checkPolicy(exported, located.entry) };
+  const module = await loadModule(use, places, cache, from);
+  return { ...module, definition: checkPolicy(module.exported, module.entry) };
 }
 
 /** What a module exports by default, as a policy; throws ERR_MODULE_EXPORT when it is none. */

@@ -1,0 +1,88 @@
+/** From the policies that somebody wants to attachments: loads code, checks tables, keeps what can stay. */
+import { KoalaError } from "@koala/interface";
+import type { PolicyConfig } from "../config/index.ts";
+import { loadPolicyModule, type ModulePlaces, type PolicyModule } from "../modules/index.ts";
+import { type Attachment, sharedBytesOf } from "./attachment.ts";
+import { readPolicyConfig } from "./config-problems.ts";
+import { type DesiredState, policiesOf } from "./desired-state.ts";
+import { type FoundProblem, type PolicyFile, policyError } from "./policy-problems.ts";
+
+export interface PlanInput {
+  readonly state: DesiredState;
+  /** What there is now. */
+  readonly current: readonly Attachment[];
+  /** New code, by `use`; other code stays as it is loaded. */
+  readonly upgrades: ReadonlyMap<string, PolicyModule>;
+  readonly places: ModulePlaces;
+  readonly cache: string;
+  readonly runtimes: number;
+  /** Where the policies of the file stand. */
+  readonly file: PolicyFile | undefined;
+  nextId: () => number;
+}
+
+/**
+ * The attachments for a state, in order.
+ *
+ * @throws KoalaError with all that is wrong: `ERR_POLICY_CONFIG` for tables, the error of a module's own
+ * when it is the only problem.
+ */
+export async function planAttachments(input: PlanInput): Promise<Attachment[]> {
+  const attachments: Attachment[] = [];
+  const problems: FoundProblem[] = [];
+  let code = "";
+  for (const policy of policiesOf(input.state)) {
+    try {
+      const planned = planOne(policy, await moduleOf(policy, input), input);
+      if ("problems" in planned) problems.push(...planned.problems);
+      else attachments.push(planned);
+    } catch (error) {
+      if (!(error instanceof KoalaError)) throw error;
+      code = error.code;
+      problems.push({ policy, path: [], message: error.message, isModule: true });
+    }
+  }
+  if (problems.length === 0) return attachments;
+  const only = problems.length === 1 && code !== "" ? code : "ERR_POLICY_CONFIG";
+  throw policyError(only, problems, input.file);
+}
+
+async function moduleOf(policy: PolicyConfig, input: PlanInput): Promise<PolicyModule> {
+  const { use } = policy;
+  const upgrade = input.upgrades.get(use);
+  if (upgrade !== undefined) return upgrade;
+  const from = input.state.paths[use] ?? use;
+  // Code that runs stays: only an upgrade looks whether there is newer one.
+  const running = input.current.find(({ module }) => module.use === use && module.from === from);
+  return running?.module ?? (await loadPolicyModule(use, input.places, input.cache, from));
+}
+
+function planOne(
+  policy: PolicyConfig,
+  module: PolicyModule,
+  input: PlanInput,
+): Attachment | { problems: FoundProblem[] } {
+  const read = readPolicyConfig(module.definition, policy.config);
+  if ("problems" in read) {
+    return { problems: read.problems.map((problem) => ({ ...problem, policy })) };
+  }
+  const { config } = read;
+  const bytes = sharedBytesOf(module.definition, config, input.runtimes);
+  const old = input.current.find((attachment) => attachment.policy.name === policy.name);
+  const stays =
+    old !== undefined &&
+    old.policy.enabled &&
+    policy.enabled &&
+    old.module.definition.name === module.definition.name &&
+    old.shared.byteLength === bytes;
+  if (stays) return { ...old, policy, module, config };
+  return {
+    id: input.nextId(),
+    policy,
+    module,
+    config,
+    shared: new SharedArrayBuffer(bytes),
+    control: undefined,
+    failures: new Map(),
+  };
+}

@@ -1,0 +1,451 @@
+/**
+ * What is attached, who has wanted it, and since when: the control plane of policies. Changes come from
+ * the admin socket, from SIGHUP and from the start; each that succeeds is a revision.
+ */
+import { join } from "node:path";
+import { KoalaError, messageOf } from "@koala/interface";
+import type {
+  ChangeAnswer,
+  DiffAnswer,
+  HistoryAnswer,
+  PoliciesAnswer,
+  PolicySpec,
+  SetPolicyRequest,
+  UpgradeModuleRequest,
+} from "@koala/protocol";
+import type { LoadedConfig, PolicyConfig } from "../config/index.ts";
+import { defaultOrder, defaultPolicyName } from "../config/schema.ts";
+import type { EventBus } from "../events/event-bus.ts";
+import type { AreaLog } from "../log/index.ts";
+import {
+  loadPolicyModule,
+  locateModule,
+  type ModulePlaces,
+  openModuleCache,
+  type PolicyModule,
+  removeModuleCache,
+} from "../modules/index.ts";
+import type { Attachment } from "./attachment.ts";
+import { type ChangeRequest, ownRequester, type Requester } from "./change-request.ts";
+import {
+  type DesiredState,
+  findPolicy,
+  hashOfFile,
+  originOf,
+  type PolicyPatch,
+  policiesOf,
+  stateOfFile,
+  withAttached,
+  withFile,
+  withoutPatch,
+  withoutPolicy,
+  withPatch,
+} from "./desired-state.ts";
+import { PolicyChanges } from "./policy-changes.ts";
+import { budgetMicrosDefault, budgetMicrosOf, matchConfigOf } from "./policy-request.ts";
+import { statusOfPolicies } from "./policy-status.ts";
+import { keysForRestart } from "./restart-keys.ts";
+import { RevisionStore } from "./revision-store.ts";
+import { diffLines, specOf, textOf } from "./revision-text.ts";
+import { type PolicyRuntime, RuntimeGroup } from "./runtime-group.ts";
+import type { PlannedPolicy, PolicyNotice } from "./runtime-plan.ts";
+
+export interface PolicyManagerOptions {
+  /** What the daemon was started with. */
+  readonly loaded: LoadedConfig;
+  /** Reads koala.toml again, with the same flags and variables; throws what is wrong with it. */
+  reload: () => LoadedConfig;
+  /** The runtimes that are there now. */
+  runtimes: () => readonly PolicyRuntime[];
+  readonly events: Pick<EventBus, "publish">;
+  readonly log: AreaLog;
+  /** Other levels of the log; says whether anything has changed. */
+  setLogLevel: (config: LoadedConfig["config"]) => boolean;
+}
+
+export class PolicyManager {
+  private readonly options: PolicyManagerOptions;
+  private readonly store: RevisionStore;
+  private readonly group: RuntimeGroup;
+  private readonly changes: PolicyChanges;
+  /** The file as it was read last. */
+  private loaded: LoadedConfig;
+  private state: DesiredState;
+  private cache = "";
+  private isClosed = false;
+
+  constructor(options: PolicyManagerOptions) {
+    this.options = options;
+    this.loaded = options.loaded;
+    const { config } = options.loaded;
+    this.store = new RevisionStore(join(config.daemon.prefix, "revisions"));
+    this.state = stateOfFile(config.policies);
+    this.group = new RuntimeGroup(options.runtimes);
+    const { log } = options;
+    this.cache = join(config.daemon.prefix, "modules", String(process.pid));
+    this.changes = new PolicyChanges({
+      runtimes: config.daemon.runtimes,
+      host: config.daemon.name,
+      cache: this.cache,
+      log,
+      group: this.group,
+      places: () => this.places,
+      file: () => ({ document: this.loaded.document, policies: this.loaded.config.policies }),
+      record: (request, attachments) => this.record(request, attachments),
+      revision: () => this.store.latest,
+    });
+  }
+
+  /** Before the runtimes start: what they begin with is loaded and checked. Throws what is wrong. */
+  async start(): Promise<void> {
+    const { config } = this.loaded;
+    openModuleCache(config.daemon.prefix);
+    const { latest } = this.store;
+    if (latest > 0) {
+      const stored = this.store.read(latest);
+      this.state = stored.state;
+      if (stored.fileHash !== hashOfFile(config.policies)) {
+        const { state, notes } = withFile(stored.state, config.policies);
+        this.state = state;
+        for (const note of notes) this.options.log.info("of what was done by hand", { note });
+      }
+    }
+    await this.changes.inTurn(async () => {
+      try {
+        await this.changes.begin(this.state);
+      } catch (error) {
+        throw this.startError(error, latest);
+      }
+      if (latest > 0 && this.store.read(latest).fileHash !== hashOfFile(config.policies)) {
+        this.record(this.requestOf(ownRequester("start"), "koala.toml has changed", this.state), [
+          ...this.changes.attachments,
+        ]);
+      }
+    });
+  }
+
+  /** The runtimes are there: throws when a policy could not begin in one of them. */
+  checkStarted(): void {
+    for (const { policy, failures } of this.changes.attachments) {
+      const [first] = failures;
+      if (first === undefined) continue;
+      const text = `policy "${policy.name}" can't start in runtime ${first[0]}: ${first[1]}`;
+      throw new KoalaError("ERR_POLICY_START", text);
+    }
+  }
+
+  /** What a runtime begins with, also one that takes the place of another. */
+  plannedFor(runtime: number): PlannedPolicy[] {
+    return this.changes.plannedFor(runtime);
+  }
+
+  /** Does something between two changes, so that none is under way meanwhile. */
+  inTurn<T>(task: () => Promise<T>): Promise<T> {
+    return this.changes.inTurn(task);
+  }
+
+  onNotice(notice: PolicyNotice): void {
+    if (notice.op === "policies") {
+      this.group.onAnswer(notice);
+      return;
+    }
+    const attachment = this.changes.attachments.find(({ id }) => id === notice.id);
+    if (notice.op === "policy-failed") {
+      if (attachment !== undefined) this.failed(attachment, notice.runtime, notice.reason);
+      return;
+    }
+    Atomics.sub(notice.waiting, 0, 1);
+    try {
+      attachment?.control?.onNotice?.(notice.message, notice.runtime);
+    } catch (error) {
+      const reason = messageOf(error);
+      this.options.log.warn("a control part threw", { policy: attachment?.policy.name, reason });
+    }
+  }
+
+  /** The runtime has ended; another may take its place, which begins with `plannedFor`. */
+  runtimeLost(runtime: number): void {
+    this.group.lost(runtime);
+  }
+
+  /** A policy must not run again in a runtime that is started anew, because it has hung there. */
+  quarantine(runtime: number, id: number, reason: string): void {
+    const attachment = this.changes.attachments.find((item) => item.id === id);
+    if (attachment !== undefined) this.failed(attachment, runtime, reason);
+  }
+
+  /** Name of an attachment, for messages. */
+  nameOf(id: number): string | undefined {
+    return this.changes.attachments.find((item) => item.id === id)?.policy.name;
+  }
+
+  attach(spec: PolicySpec, dryRun: boolean, who: Requester): Promise<ChangeAnswer> {
+    return this.change(() => {
+      const policy = this.policyOf(spec);
+      const next = withAttached(this.state, policy);
+      return { ...this.requestOf(who, `attach ${policy.name}`, next), dryRun };
+    });
+  }
+
+  detach(name: string, dryRun: boolean, who: Requester): Promise<ChangeAnswer> {
+    return this.change(() => {
+      const next = withoutPolicy(this.state, name);
+      return { ...this.requestOf(who, `detach ${name}`, next), dryRun };
+    });
+  }
+
+  set(request: SetPolicyRequest, who: Requester): Promise<ChangeAnswer> {
+    return this.change(() => {
+      const { name, reset = false, dryRun = false } = request;
+      const base = reset ? withoutPatch(this.state, name) : this.state;
+      const patch = patchOf(request, findPolicy(base, name).config);
+      const keys = Object.keys(patch);
+      const next = keys.length === 0 ? base : withPatch(base, name, patch);
+      const what = [...(reset ? ["as in koala.toml"] : []), ...keys].join(", ");
+      return { ...this.requestOf(who, `set ${name}: ${what}`, next), dryRun };
+    });
+  }
+
+  /** Reads koala.toml again. What can't change while the daemon runs is named in the answer. */
+  apply(options: { reset: boolean; dryRun: boolean }, who: Requester): Promise<ChangeAnswer> {
+    return this.changes.inTurn(async () => {
+      this.checkOpen();
+      const { reset, dryRun } = options;
+      const before = this.loaded;
+      const after = this.options.reload();
+      const needsRestart = keysForRestart(this.options.loaded, after);
+      const base = reset ? stateOfFile(after.config.policies) : this.state;
+      const { state: next, notes } = withFile(base, after.config.policies);
+      this.loaded = after;
+      let answer: ChangeAnswer;
+      try {
+        this.checkDirectories(next);
+        const summary = reset ? "apply koala.toml, nothing by hand" : "apply koala.toml";
+        answer = await this.changes.carryOut({
+          ...this.requestOf(who, summary, next),
+          dryRun,
+          notes,
+          needsRestart,
+        });
+      } catch (error) {
+        this.loaded = before;
+        throw error;
+      }
+      if (dryRun) {
+        this.loaded = before;
+        return answer;
+      }
+      this.state = next;
+      if (this.options.setLogLevel(after.config)) {
+        answer.notes.push(`the level of the log is ${after.config.log.level}`);
+      }
+      this.options.events.publish("config", "applied", {
+        revision: answer.revision,
+        changes: answer.changes.length,
+        needsRestart: needsRestart.join(", "),
+      });
+      return answer;
+    });
+  }
+
+  /** Policies as they were at a revision; koala.toml is left alone, and wins again once it is changed. */
+  rollback(revision: number, dryRun: boolean, who: Requester): Promise<ChangeAnswer> {
+    return this.change(() => {
+      const { state } = this.store.read(revision);
+      const notes = [
+        "koala.toml was not changed: its policies count again when it differs from now on, or is applied",
+      ];
+      return { ...this.requestOf(who, `roll back to ${revision}`, state), dryRun, notes };
+    });
+  }
+
+  /** Newer code for a module, beside the old; its instances go on with their state. */
+  upgrade(request: UpgradeModuleRequest, who: Requester): Promise<ChangeAnswer> {
+    const { module: use, path, dryRun = false } = request;
+    return this.change(async () => {
+      const users = this.changes.attachments.filter(
+        ({ policy, module }) => policy.use === use || module.definition.name === use,
+      );
+      if (users.length === 0) {
+        const known = [...new Set(this.changes.attachments.map(({ policy }) => policy.use))];
+        const text = known.length === 0 ? "none is" : `in use are: ${known.join(", ")}`;
+        throw new KoalaError(
+          "ERR_POLICY_NAME",
+          `no policy that is attached uses "${use}"; ${text}`,
+        );
+      }
+      const upgrades = new Map<string, PolicyModule>();
+      const paths = { ...this.state.paths };
+      for (const { module: old } of users) {
+        if (upgrades.has(old.use)) continue;
+        if (path !== undefined) paths[old.use] = path;
+        const from = path ?? old.from;
+        const next = await loadPolicyModule(old.use, this.places, this.cache, from);
+        checkSuccessor(old, next);
+        upgrades.set(old.use, next);
+      }
+      const [next] = upgrades.values();
+      const same = [...upgrades.values()].every(({ compiled }) =>
+        users.some(({ module }) => module.compiled.path === compiled.path),
+      );
+      const notes = same ? [`the code at ${next!.entry} is the code that runs`] : [];
+      const summary = `upgrade ${use} to ${next!.definition.version}`;
+      const request = this.requestOf(who, summary, { ...this.state, paths });
+      return { ...request, upgrades, dryRun, notes };
+    });
+  }
+
+  async list(): Promise<PoliciesAnswer> {
+    const answers = await this.group.ask(() => ({ name: "status" }));
+    const policies = statusOfPolicies(this.changes.attachments, answers, (name) =>
+      originOf(this.state, name),
+    );
+    return { revision: this.store.latest, policies };
+  }
+
+  history(): HistoryAnswer {
+    const { latest } = this.store;
+    const revisions = [...this.store.all].reverse().map((number) => {
+      const { revision, time, who, summary, policies } = this.store.read(number);
+      const isCurrent = revision === latest;
+      return { revision, time, who, summary, policies: policies.length, isCurrent };
+    });
+    return { revisions };
+  }
+
+  /** Lines that differ; `from` is the one before `to`, and `to` the newest, unless given. */
+  diff(from: number | undefined, to: number = this.store.latest): DiffAnswer {
+    const target = this.store.read(to);
+    const earlier = this.store.all.filter((number) => number < to);
+    const start = from ?? earlier.at(-1);
+    const before = start === undefined ? [] : this.store.read(start).policies;
+    return { from: start ?? 0, to, lines: diffLines(textOf(before), textOf(target.policies)) };
+  }
+
+  /** Ends the control parts. The runtimes are gone, or about to be. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    this.group.lostAll();
+    await this.changes.inTurn(() => this.changes.close());
+    removeModuleCache(this.cache);
+  }
+
+  private get places(): ModulePlaces {
+    return this.loaded.config.modules;
+  }
+
+  private change(make: () => ChangeRequest | Promise<ChangeRequest>): Promise<ChangeAnswer> {
+    return this.changes.inTurn(async () => {
+      this.checkOpen();
+      const request = await make();
+      const answer = await this.changes.carryOut(request);
+      if (!request.dryRun) {
+        this.state = request.next;
+        for (const { kind, policy, detail } of answer.changes) {
+          this.options.events.publish("policy", kind, {
+            policy,
+            detail,
+            revision: answer.revision,
+          });
+        }
+      }
+      return answer;
+    });
+  }
+
+  private requestOf(who: Requester, summary: string, next: DesiredState): ChangeRequest {
+    const upgrades = new Map<string, PolicyModule>();
+    return { who, summary, next, upgrades, dryRun: false, notes: [], needsRestart: [] };
+  }
+
+  /** Keeps a change as a revision; before the first one, what the daemon was started with. */
+  private record(request: ChangeRequest, attachments: readonly Attachment[]): number {
+    const write = (who: Requester, summary: string, state: DesiredState): void => {
+      const revision = this.store.latest + 1;
+      const time = new Date().toISOString();
+      const policies = policiesOf(state).map(specOf);
+      const fileHash = hashOfFile(this.loaded.config.policies);
+      this.store.write({ format: 1, revision, time, who, summary, policies, state, fileHash });
+    };
+    if (this.store.latest === 0) write(ownRequester("start"), "start", this.state);
+    write(request.who, request.summary, request.next);
+    this.options.events.publish("config", "revision", {
+      revision: this.store.latest,
+      summary: request.summary,
+      policies: attachments.length,
+      uid: request.who.uid,
+      pid: request.who.pid,
+    });
+    return this.store.latest;
+  }
+
+  private policyOf(spec: PolicySpec): PolicyConfig {
+    const last = Math.max(0, ...policiesOf(this.state).map(({ order }) => order));
+    return {
+      name: spec.name ?? defaultPolicyName(spec.use),
+      use: spec.use,
+      match: matchConfigOf(spec.match ?? {}),
+      order: spec.order ?? last + defaultOrder(0),
+      enabled: spec.enabled ?? true,
+      onFailure: spec.onFailure ?? "closed",
+      budgetMicros: spec.budget === undefined ? budgetMicrosDefault : budgetMicrosOf(spec.budget),
+      config: spec.config ?? {},
+    };
+  }
+
+  /** Code that runs must lie in directories that are still listed. */
+  private checkDirectories(next: DesiredState): void {
+    for (const { use } of policiesOf(next)) locateModule(next.paths[use] ?? use, this.places);
+  }
+
+  private failed({ policy, failures }: Attachment, runtime: number, reason: string): void {
+    failures.set(runtime, reason);
+    const { name, onFailure } = policy;
+    this.options.events.publish("policy", "quarantined", {
+      policy: name,
+      runtime,
+      onFailure,
+      reason,
+    });
+  }
+
+  private checkOpen(): void {
+    if (!this.isClosed) return;
+    throw new KoalaError("ERR_DAEMON_STOPPED", "the daemon is about to stop; nothing is changed");
+  }
+
+  private startError(error: unknown, latest: number): unknown {
+    const byHand = this.state.attached.length + Object.keys(this.state.changed).length;
+    if (!(error instanceof KoalaError) || latest === 0 || byHand === 0) return error;
+    const folder = join(this.loaded.config.daemon.prefix, "revisions");
+    const text = `${error.message}\nA part of the policies was attached or set by hand (revision ${latest}). To start with koala.toml alone, remove ${folder}`;
+    return new KoalaError(error.code, text, { cause: error });
+  }
+}
+
+function patchOf(request: SetPolicyRequest, config: PolicyConfig["config"]): PolicyPatch {
+  const { merge, match, order, enabled, onFailure, budget } = request;
+  let table = request.config;
+  if (merge !== undefined) {
+    const merged = Object.entries({ ...(table ?? config), ...merge });
+    table = Object.fromEntries(merged.filter(([, value]) => value !== null));
+  }
+  return {
+    ...(table === undefined ? {} : { config: table }),
+    ...(match === undefined ? {} : { match: matchConfigOf(match) }),
+    ...(order === undefined ? {} : { order }),
+    ...(enabled === undefined ? {} : { enabled }),
+    ...(onFailure === undefined ? {} : { onFailure }),
+    ...(budget === undefined ? {} : { budgetMicros: budgetMicrosOf(budget) }),
+  };
+}
+
+/** Throws ERR_POLICY_UPGRADE when a module is no newer or older version of another. */
+function checkSuccessor(old: PolicyModule, next: PolicyModule): void {
+  const [a, b] = [old.definition, next.definition];
+  if (a.name === b.name) return;
+  throw new KoalaError(
+    "ERR_POLICY_UPGRADE",
+    `${next.entry} is the policy "${b.name}", but "${a.name}" is to be upgraded. To replace one by another, detach the one and attach the other`,
+  );
+}

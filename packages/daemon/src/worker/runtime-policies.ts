@@ -1,0 +1,379 @@
+/**
+ * The policies of a runtime as the control plane changes them: first everything is made ready beside what
+ * runs, then it is put in place in one go. Runs between the polls of engines, so a step is the time that
+ * calls stand still.
+ */
+import { messageOf } from "@koala/interface";
+import type { PolicyContext, PolicyDefinition } from "@koala/policy";
+import { fits, isSelected, type Selector, Slot, type SlotHost } from "@koala/policy/engine";
+import type { ServiceSchema } from "@koala/schema";
+import type { Binding } from "../datapath/binding.ts";
+import type { Attachment } from "../datapath/policy-chains.ts";
+import type { AreaLog } from "../log/index.ts";
+import { requireModule } from "../modules/require-module.ts";
+import type {
+  PlannedPolicy,
+  PlannedStatus,
+  PolicyRefusal,
+  PolicyStep,
+  PolicyStepAnswer,
+} from "../policies/runtime-plan.ts";
+
+/** Messages of the policies of one runtime that may wait for the main thread. */
+const messagesMax = 1024;
+
+export interface RuntimePoliciesOptions {
+  /** The chains that calls go through. */
+  chains: { attach(attachments: readonly Attachment[]): void };
+  host: SlotHost;
+  nowMicros: () => number;
+  openCalls: () => number;
+  bindings: () => Iterable<Binding>;
+  schemas: () => Iterable<ServiceSchema>;
+  log: AreaLog;
+}
+
+/** A policy of this runtime. */
+interface Running {
+  readonly slot: Slot;
+  readonly planned: PlannedPolicy;
+}
+
+/** A policy that will run. `definition` and `config` are read already. */
+interface Prepared extends Running {
+  readonly definition: PolicyDefinition;
+  readonly config: unknown;
+  /** It was there before. */
+  readonly before: Running | undefined;
+}
+
+/** Something that the answer calls a refusal, on its way up. */
+class Refused extends Error {
+  readonly refusal: PolicyRefusal;
+
+  constructor(refusal: PolicyRefusal) {
+    super(refusal.message);
+    this.refusal = refusal;
+  }
+}
+
+export class RuntimePolicies {
+  private readonly options: RuntimePoliciesOptions;
+  private running: readonly Running[] = [];
+  private prepared: readonly Prepared[] | undefined;
+  /** Those of `prepared` that went on to new code, with the old one. */
+  private upgraded: { slot: Slot; definition: PolicyDefinition; config: unknown }[] = [];
+  private readonly waiting = new Int32Array(new SharedArrayBuffer(4));
+
+  constructor(options: RuntimePoliciesOptions) {
+    this.options = options;
+  }
+
+  /** What a runtime begins with, before there are calls. What can't start is out of service from the start. */
+  begin(policies: readonly PlannedPolicy[]): void {
+    this.prepared = policies.map((planned) => this.prepareFirst(planned));
+    this.commit();
+  }
+
+  /** Carries out a step; never throws. */
+  carryOut(step: PolicyStep): PolicyStepAnswer {
+    const begin = this.options.nowMicros();
+    const refusals: PolicyRefusal[] = [];
+    let bindings = 0;
+    let moved = 0;
+    if (step.name === "prepare") this.prepare(step.policies, refusals);
+    else if (step.name === "upgrade") moved = this.upgrade(refusals);
+    else if (step.name === "commit") {
+      if (this.prepared === undefined) this.prepare(step.policies, refusals);
+      bindings = this.commit();
+    } else if (step.name === "abort") this.abort();
+    const micros = this.options.nowMicros() - begin;
+    if (step.name === "prepare" && refusals.length === 0) bindings = this.touched();
+    return {
+      refusals,
+      micros,
+      bindings,
+      moved,
+      openCalls: this.options.openCalls(),
+      policies: step.name === "status" ? this.status() : [],
+    };
+  }
+
+  /** A service has come that was not known before: says what policies have against its methods. */
+  checkService(schema: ServiceSchema): void {
+    for (const { slot, planned } of this.running) {
+      if (slot.failure !== "") continue;
+      for (const refusal of methodRefusals(slot.definition, slot.ctx.config, planned, [schema])) {
+        this.options.log.error("a policy does not fit a method", {
+          policy: planned.name,
+          service: schema.typeName,
+          reason: refusal.message,
+        });
+        this.options.host.event(slot, "unfit", {
+          service: schema.typeName,
+          reason: refusal.message,
+        });
+      }
+    }
+  }
+
+  /** For the host of the slots: a message to the main thread, if not too many wait there. */
+  admitMessage(): Int32Array | undefined {
+    // Only this thread adds, so looking before adding is safe.
+    if (Atomics.load(this.waiting, 0) >= messagesMax) return undefined;
+    Atomics.add(this.waiting, 0, 1);
+    return this.waiting;
+  }
+
+  /** The slot of an attachment. */
+  slotOf(id: number): Slot | undefined {
+    return this.running.find(({ planned }) => planned.id === id)?.slot;
+  }
+
+  private prepare(policies: readonly PlannedPolicy[], refusals: PolicyRefusal[]): void {
+    this.abort();
+    const prepared: Prepared[] = [];
+    this.prepared = prepared;
+    for (const planned of policies) {
+      try {
+        prepared.push(this.prepareOne(planned));
+      } catch (error) {
+        refusals.push(refusalOf(planned, error));
+      }
+    }
+    if (refusals.length > 0) this.abort();
+  }
+
+  private prepareOne(planned: PlannedPolicy): Prepared {
+    const before = this.running.find((running) => running.planned.id === planned.id);
+    const definition = requireModule(planned.path) as PolicyDefinition;
+    const config = definition.config.parse(planned.config);
+    const [problem] = methodRefusals(definition, config, planned, this.options.schemas());
+    if (problem !== undefined) throw new Refused(problem);
+    // New code for a policy that is out of service takes nothing over from it.
+    const isFresh =
+      before === undefined || (before.slot.failure !== "" && before.slot.definition !== definition);
+    if (isFresh) {
+      const slot = this.createSlot(planned, definition, config);
+      return { slot, planned, definition, config, before: undefined };
+    }
+    const { slot } = before;
+    if (definition !== slot.definition) tryImport(slot, definition, config, planned);
+    return { slot, planned, definition, config, before };
+  }
+
+  private prepareFirst(planned: PlannedPolicy): Prepared {
+    const definition = requireModule(planned.path) as PolicyDefinition;
+    const config = definition.config.parse(planned.config);
+    let { failure } = planned;
+    if (failure === "") {
+      try {
+        const slot = this.createSlot(planned, definition, config);
+        return { slot, planned, definition, config, before: undefined };
+      } catch (error) {
+        failure = messageOf(error);
+      }
+    }
+    // Out of service, but in its place: what becomes of its calls is up to `onFailure`.
+    const { start: _, ...rest } = definition;
+    const slot = this.createSlot(planned, rest, config);
+    slot.fail(failure);
+    return { slot, planned, definition: rest, config, before: undefined };
+  }
+
+  private createSlot(planned: PlannedPolicy, definition: PolicyDefinition, config: unknown): Slot {
+    try {
+      return new Slot({
+        id: planned.id,
+        name: planned.name,
+        definition,
+        config,
+        shared: planned.shared,
+        onFailure: planned.onFailure,
+        budgetMicros: planned.budgetMicros,
+        host: this.options.host,
+      });
+    } catch (error) {
+      const message = `start threw: ${describe(error)}`;
+      throw new Refused({ code: "ERR_POLICY_START", policy: planned.name, message });
+    }
+  }
+
+  private upgrade(refusals: PolicyRefusal[]): number {
+    for (const { slot, planned, definition, config, before } of this.prepared ?? []) {
+      if (before === undefined || definition === slot.definition) continue;
+      const old = { slot, definition: slot.definition, config: slot.ctx.config };
+      try {
+        slot.upgrade(definition, config);
+        this.upgraded.push(old);
+      } catch (error) {
+        const message = `the new code can't take the state of the old: ${describe(error)}`;
+        refusals.push({ code: "ERR_POLICY_UPGRADE", policy: planned.name, message });
+        break;
+      }
+    }
+    return this.upgraded.length;
+  }
+
+  private commit(): number {
+    const { prepared } = this;
+    if (prepared === undefined) return 0;
+    const bindings = this.touched();
+    const moved = new Set(this.upgraded.map(({ slot }) => slot));
+    for (const { slot, planned, config, before } of prepared) {
+      slot.onFailure = planned.onFailure;
+      slot.budgetMicros = planned.budgetMicros;
+      if (before === undefined || moved.has(slot)) continue;
+      if (!isSame(before.planned.config, planned.config)) slot.reconfigure(config);
+    }
+    this.running = prepared.map(({ slot, planned }) => ({ slot, planned }));
+    this.options.chains.attach(
+      prepared.map(({ slot, planned: { selector } }) => ({ slot, selector })),
+    );
+    this.prepared = undefined;
+    this.upgraded = [];
+    return bindings;
+  }
+
+  private abort(): void {
+    for (const { slot, definition, config } of this.upgraded.splice(0)) {
+      try {
+        slot.upgrade(definition, config);
+      } catch (error) {
+        slot.fail(`the code before an upgrade can't go on: ${describe(error)}`);
+      }
+    }
+    for (const { slot, before } of this.prepared ?? []) if (before === undefined) slot.stop();
+    this.prepared = undefined;
+  }
+
+  private status(): PlannedStatus[] {
+    return this.running.map(({ slot, planned }) => ({
+      id: planned.id,
+      failure: slot.failure,
+      counters: {
+        requests: slot.requests,
+        denials: slot.denials,
+        held: slot.held.size,
+        ...slot.ctx.counters,
+      },
+    }));
+  }
+
+  /** Bindings that a policy acts on which is new, gone, or other than it was. */
+  private touched(): number {
+    const selectors: Selector[] = [];
+    const kept = new Map(this.prepared?.map((item) => [item.planned.id, item]));
+    for (const { planned } of this.running) {
+      const next = kept.get(planned.id)?.planned;
+      if (next !== undefined && isSame(next, planned)) kept.delete(planned.id);
+      else selectors.push(planned.selector);
+    }
+    for (const { planned } of kept.values()) selectors.push(planned.selector);
+    let count = 0;
+    for (const binding of this.options.bindings()) {
+      if (selectors.some((selector) => isConcerned(selector, binding))) count++;
+    }
+    return count;
+  }
+}
+
+/** Whether a selector takes calls of any method of a binding, at either side. */
+function isConcerned(selector: Selector, { schema, target, identity: caller }: Binding): boolean {
+  const { side: _, ...anywhere } = selector;
+  return schema.methods.some((method) =>
+    isSelected(anywhere, {
+      service: schema.typeName,
+      method: method.name,
+      target,
+      caller,
+      side: selector.side ?? "client",
+    }),
+  );
+}
+
+/** What a policy has against methods that it is going to see. */
+function methodRefusals(
+  definition: PolicyDefinition,
+  config: unknown,
+  { name, selector }: PlannedPolicy,
+  schemas: Iterable<ServiceSchema>,
+): PolicyRefusal[] {
+  if (definition.checkMethod === undefined) return [];
+  const refusals: PolicyRefusal[] = [];
+  for (const schema of schemas) {
+    if (selector.service?.some((pattern) => fits(pattern, schema.typeName)) === false) continue;
+    for (const method of schema.methods) {
+      if (selector.method?.some((pattern) => fits(pattern, method.name)) === false) continue;
+      for (const problem of definition.checkMethod(config, { service: schema.typeName, method })) {
+        const message = `${problem.message} (method ${schema.typeName}/${method.name})`;
+        const { path, offset } = problem;
+        refusals.push({ code: "ERR_POLICY_METHOD", policy: name, message, path, offset });
+      }
+    }
+  }
+  return refusals;
+}
+
+/** Lets the new code read what the old one hands over, in a context that leads nowhere. */
+function tryImport(
+  slot: Slot,
+  definition: PolicyDefinition,
+  config: unknown,
+  { name }: PlannedPolicy,
+): void {
+  const fail = (message: string): never => {
+    throw new Refused({ code: "ERR_POLICY_UPGRADE", policy: name, message });
+  };
+  const old = slot.definition;
+  if (old.export === undefined) return;
+  if (definition.import === undefined) {
+    fail(
+      `version ${old.version} hands over its state, but version ${definition.version} has no "import"`,
+    );
+  }
+  let saved: unknown;
+  try {
+    saved = structuredClone(slot.exportState());
+  } catch (error) {
+    fail(`the old code can't hand over its state: ${describe(error)}`);
+  }
+  if (saved === undefined) return;
+  const shared = new SharedArrayBuffer(slot.ctx.shared.byteLength);
+  new Uint8Array(shared).set(new Uint8Array(slot.ctx.shared));
+  const trial: PolicyContext = {
+    ...slot.ctx,
+    config,
+    state: undefined,
+    shared,
+    counters: { ...slot.ctx.counters },
+    timer: () => ({ set: () => {}, clear: () => {} }),
+    warn: () => {},
+    event: () => {},
+    notify: () => true,
+  };
+  try {
+    definition.import?.(saved, old.stateVersion ?? 1, trial);
+  } catch (error) {
+    fail(
+      `version ${definition.version} can't take the state of version ${old.version}: ${describe(error)}`,
+    );
+  }
+}
+
+function refusalOf(planned: PlannedPolicy, error: unknown): PolicyRefusal {
+  if (error instanceof Refused) return error.refusal;
+  const message = `can't be prepared: ${describe(error)}`;
+  return { code: "ERR_POLICY_START", policy: planned.name, message };
+}
+
+/** The message, and where in the policy's own code. */
+function describe(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  const place = /\n\s+at (?:.*\()?file:\/\/([^\s()]+:\d+:\d+)/.exec(stack)?.[1];
+  return place === undefined ? messageOf(error) : `${messageOf(error)} (${place})`;
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
