@@ -2,6 +2,7 @@
 import { emitArithmetic } from "./emit-arithmetic.ts";
 import { equalCode, orderCode } from "./emit-comparison.ts";
 import { isKey } from "./emit-map.ts";
+import { present } from "./emit-present.ts";
 import type { Emitter } from "./emitter.ts";
 import type { Binary } from "./expression.ts";
 import {
@@ -60,14 +61,6 @@ function hint(a: Value, b: Value, operator: string): string {
   }
   if (kinds.includes("message") && kinds.includes("null")) return "; use has()";
   return kinds.includes("message") ? "; compare their fields" : "";
-}
-
-/** A value that is not null; null is a failure. */
-export function present(emitter: Emitter, value: Value, offset: number): Value {
-  if (value.type.kind !== "nullable") return value;
-  const found = emitter.simple(value);
-  emitter.line(`if (${found.code} == null) ${emitter.failing(offset, "the value is null")}`);
-  return loaded(value.type.of, found.code, true);
 }
 
 function emitEquality(

@@ -1,7 +1,7 @@
 /** Functions and methods. */
-import { present } from "./emit-binary.ts";
 import { conversions, emitConversion } from "./emit-conversion.ts";
 import { emitMacro, isMacro } from "./emit-macro.ts";
+import { emitPresent } from "./emit-present.ts";
 import type { Emitter } from "./emitter.ts";
 import type { Call } from "./expression.ts";
 import { quoted } from "./lexer.ts";
@@ -33,7 +33,7 @@ function emitSize(emitter: Emitter, { target, args, offset }: Call): Value {
   if (operand === undefined || operands.length > 1) {
     return emitter.problem(offset, "size needs one value");
   }
-  const value = present(emitter, emitter.emit(operand), operand.offset);
+  const value = emitPresent(emitter, operand);
   const code = sizeCode(value);
   if (isError(value)) return value;
   if (code === undefined) {
@@ -61,9 +61,10 @@ function sizeCode({ type, code }: Value): string | undefined {
 function emitText(emitter: Emitter, { name, target, args, offset }: Call): Value {
   const operands = target === null ? args : [target, ...args];
   if (operands.length !== 2) return emitter.problem(offset, `${name} needs one string`);
-  const [text, argument] = operands.map((operand) =>
-    present(emitter, emitter.emit(operand), operand.offset),
-  ) as [Value, Value];
+  const [text, argument] = operands.map((operand) => emitPresent(emitter, operand)) as [
+    Value,
+    Value,
+  ];
   if (isError(text) || isError(argument)) return errorValue;
   if (text.type.kind !== "string" || argument.type.kind !== "string") {
     const types = `${describeType(text.type)} and ${describeType(argument.type)}`;

@@ -1,5 +1,5 @@
 /** `int()`, `uint()`, `double()`, `string()`, `timestamp()` and `duration()`. */
-import { present } from "./emit-binary.ts";
+import { emitPresent } from "./emit-present.ts";
 import type { Emitter } from "./emitter.ts";
 import type { Call } from "./expression.ts";
 import { durationFrom, timestampFrom } from "./time-literal.ts";
@@ -20,7 +20,7 @@ export function emitConversion(emitter: Emitter, { name, args, offset }: Call): 
   if (operand === undefined || args.length > 1) {
     return emitter.problem(offset, `${name}() needs one value`);
   }
-  const value = present(emitter, emitter.emit(operand), operand.offset);
+  const value = emitPresent(emitter, operand);
   if (isError(value)) return value;
   const converted = convert(emitter, name, value, offset);
   if (converted !== undefined) return converted;

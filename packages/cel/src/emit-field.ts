@@ -6,6 +6,7 @@ import {
   FeatureSet_FieldPresence as Presence,
 } from "@bufbuild/protobuf/wkt";
 import { mapEntry } from "./emit-map.ts";
+import { emitPresent } from "./emit-present.ts";
 import type { Emitter } from "./emitter.ts";
 import type { Call, Index, Select } from "./expression.ts";
 import { fieldNamed, fieldType } from "./field-type.ts";
@@ -225,7 +226,7 @@ function emitPresence(emitter: Emitter, value: Value, field: DescField): Value {
 
 export function emitIndex(emitter: Emitter, { operand, index, offset }: Index): Value {
   const value = emitter.emit(operand);
-  const at = emitter.emit(index);
+  const at = emitPresent(emitter, index);
   if (isError(value) || isError(at)) return errorValue;
   const { type } = value;
   if (type.kind === "map") return mapEntry(emitter, value, type, at, offset);

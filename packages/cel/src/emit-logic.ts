@@ -2,6 +2,7 @@
  * `&&` and `||`. As CEL has it, they don't care which operand comes first: one that decides absorbs the
  * failure of another. `x / 0 > 1 || true` is true.
  */
+import { emitPresent } from "./emit-present.ts";
 import type { Emitter } from "./emitter.ts";
 import type { Logic } from "./expression.ts";
 import { boolType, describeType } from "./type.ts";
@@ -10,7 +11,7 @@ import { errorValue, isError, type Value } from "./value.ts";
 export function emitLogic(emitter: Emitter, { operator, operands }: Logic): Value {
   const error = emitter.name("e");
   const parts = operands.map((operand) => {
-    const part = emitter.catching(error, () => emitter.emit(operand));
+    const part = emitter.catching(error, () => emitPresent(emitter, operand));
     const { type } = part.result;
     if (type.kind !== "bool" && type.kind !== "error") {
       emitter.problem(operand.offset, `${operator} needs bools, found ${describeType(type)}`);

@@ -1,5 +1,6 @@
 /** `exists`, `all`, `exists_one`, `filter` and `map`: loops over a list, or over the keys of a map. */
 import { keysCode } from "./emit-map.ts";
+import { emitPresent } from "./emit-present.ts";
 import type { Emitter } from "./emitter.ts";
 import type { Call, Expression } from "./expression.ts";
 import { boolType, describeType, listType, type Type } from "./type.ts";
@@ -148,7 +149,7 @@ class Loop {
   private body(expression: Expression): Value {
     const { emitter, variable, element, source } = this;
     emitter.scope.push({ name: variable, value: loaded(source.element, element, true) });
-    const value = emitter.emit(expression);
+    const value = emitPresent(emitter, expression);
     emitter.scope.pop();
     return value;
   }

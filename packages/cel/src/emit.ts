@@ -3,6 +3,7 @@ import { emitBinary } from "./emit-binary.ts";
 import { emitCall } from "./emit-call.ts";
 import { emitHas, emitIndex, emitSelect } from "./emit-field.ts";
 import { emitLogic } from "./emit-logic.ts";
+import { emitPresent } from "./emit-present.ts";
 import type { Emitter } from "./emitter.ts";
 import { enumValue, hasUnknown } from "./environment.ts";
 import type { Condition, Expression, List, Literal, Name, Unary } from "./expression.ts";
@@ -11,8 +12,10 @@ import {
   boolType,
   bytesType,
   describeType,
+  type IntegerType,
   isInteger,
   isSameType,
+  type ListType,
   listType,
   nullType,
   stringType,
@@ -144,12 +147,28 @@ function heldConstant({ constant, type }: Value): unknown {
 function unified(values: readonly Value[]): readonly Value[] | undefined {
   const { type } = values[0]!;
   if (values.every((value) => isSameType(value.type, type))) return values;
-  if (!isInteger(type) || !values.every((value) => value.type.kind === type.kind)) return undefined;
-  return values.map(asBigint);
+  if (isInteger(type) && values.every((value) => value.type.kind === type.kind)) {
+    return values.map(asBigint);
+  }
+  return values.every((value) => isListOf(value.type, type))
+    ? values.map(listOfBigints)
+    : undefined;
+}
+
+/** Whether both are lists of the same type of integer. */
+function isListOf(type: Type, other: Type): boolean {
+  if (type.kind !== "list" || other.kind !== "list") return false;
+  return isInteger(type.element) && type.element.kind === other.element.kind;
+}
+
+function listOfBigints(value: Value): Value {
+  const { kind } = (value.type as ListType).element as IntegerType;
+  const code = `${value.code}.map(BigInt)`;
+  return { type: listType({ kind, form: "bigint" }), code, isSimple: false };
 }
 
 function emitUnary(emitter: Emitter, { operator, operand, offset }: Unary): Value {
-  const value = emitter.emit(operand);
+  const value = emitPresent(emitter, operand);
   const { type } = value;
   if (type.kind === "error") return value;
   if (operator === "!") {
@@ -172,7 +191,7 @@ function emitUnary(emitter: Emitter, { operator, operand, offset }: Unary): Valu
 }
 
 function emitCondition(emitter: Emitter, { test, yes, no, offset }: Condition): Value {
-  const decided = emitter.emit(test);
+  const decided = emitPresent(emitter, test);
   const first = emitter.capture(() => emitter.emit(yes));
   const second = emitter.capture(() => emitter.emit(no));
   if (isError(decided) || isError(first.result) || isError(second.result)) return errorValue;
