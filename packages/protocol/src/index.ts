@@ -29,6 +29,7 @@ export {
   type EventGap,
   type EventsAnswer,
   type EventTopic,
+  eventBusHeader,
   eventTopics,
 } from "./admin/events.ts";
 export type * from "./admin/policies.ts";

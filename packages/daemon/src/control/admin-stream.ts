@@ -6,6 +6,8 @@ import type { ServerResponse } from "node:http";
 
 /** Where the lines come from. */
 export interface AdminStream {
+  /** Besides those that every stream has. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** The next line; undefined when there is none now. Must not throw. */
   nextLine(): object | undefined;
   /** Called once, before the first `nextLine`: from then on `wake` says that there is something again. */
@@ -43,7 +45,7 @@ export function runStream(response: ServerResponse, stream: AdminStream): Runnin
   response.on("close", over);
   response.on("error", over);
   response.shouldKeepAlive = false;
-  response.writeHead(200, { "content-type": "application/x-ndjson" });
+  response.writeHead(200, { "content-type": "application/x-ndjson", ...stream.headers });
   // The reader knows now that it hears of everything from here on, also when nothing happens for hours.
   response.flushHeaders();
   stream.start(pump);

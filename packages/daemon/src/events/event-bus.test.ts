@@ -84,6 +84,36 @@ describe("EventBus", () => {
     assert.deepEqual(takeAll(slow), ["policy/e11"], "a loss is told once");
   });
 
+  it("goes on in another process, and tells nothing twice", () => {
+    const old = new EventBus();
+    old.publish("app", "attached", {}, 1000);
+    const reader = old.subscribe({}, ignore);
+    assert.deepEqual(takeAll(reader), ["app/attached"]);
+    const state = structuredClone(old.save());
+    old.publish("upgrade", "called-off", {}, 2000);
+    assert.deepEqual(takeAll(reader), [], "it waits");
+    const next = new EventBus();
+    next.publish("runtime", "started", { runtime: 0 }, 3000);
+    assert.notEqual(next.id, old.id);
+    next.restore(state);
+    assert.equal(next.id, old.id);
+    next.publish("daemon", "ready", {}, 4000);
+    assert.deepEqual(
+      next.history().map((event) => [event.seq, nameOf(event), Date.parse(event.time)]),
+      [
+        [1, "app/attached", 1000],
+        [2, "runtime/started", 3000],
+        [3, "daemon/ready", 4000],
+      ],
+    );
+    // Nobody took over after all.
+    old.resume();
+    assert.deepEqual(takeAll(reader), ["upgrade/called-off"]);
+    assert.equal(old.history().at(-1)!.time, "1970-01-01T00:00:02.000Z");
+    old.publish("app", "detached");
+    assert.equal(old.lastSeq, 3);
+  });
+
   it("keeps order over many turns of a queue", () => {
     const bus = new EventBus({ kept: 7, queued: 5 });
     const subscription = bus.subscribe({}, ignore);

@@ -3,6 +3,7 @@
  * ring for those who come later, and each subscriber has a bounded queue that loses its oldest events, and
  * counts them, when the subscriber does not keep up.
  */
+import { randomUUID } from "node:crypto";
 import type { DaemonEvent, EventFields, EventGap, EventTopic } from "@koala/protocol";
 import { EventQueue } from "./event-queue.ts";
 
@@ -31,6 +32,20 @@ export interface Subscription {
   close(): void;
 }
 
+/** A bus as plain data, for the daemon process that takes over. */
+export interface EventBusState {
+  readonly id: string;
+  readonly seq: number;
+  readonly recent: readonly DaemonEvent[];
+}
+
+interface Held {
+  readonly topic: EventTopic;
+  readonly name: string;
+  readonly fields: EventFields;
+  readonly timeMs: number;
+}
+
 interface Subscriber {
   readonly topics: ReadonlySet<EventTopic> | undefined;
   readonly queue: EventQueue;
@@ -43,10 +58,18 @@ export class EventBus {
   private readonly recent: EventQueue;
   private readonly subscribers = new Set<Subscriber>();
   private seq = 0;
+  private name: string = randomUUID();
+  /** Events since `save`, which the process that takes over must not number a second time. */
+  private held: Held[] | undefined;
 
   constructor({ kept = 1000, queued = 1000 }: EventBusOptions = {}) {
     this.queued = queued;
     this.recent = new EventQueue(kept);
+  }
+
+  /** Names the bus: numbers of events mean something only within one. */
+  get id(): string {
+    return this.name;
   }
 
   /** Number of the last event; 0 before the first. */
@@ -61,6 +84,11 @@ export class EventBus {
     fields: EventFields = {},
     timeMs: number = Date.now(),
   ): void {
+    if (this.held !== undefined) {
+      // Bounded like everything else; a process that hands over ends, or goes on, within seconds.
+      if (this.held.length < this.queued) this.held.push({ topic, name, fields, timeMs });
+      return;
+    }
     const time = new Date(timeMs).toISOString();
     const event: DaemonEvent = { seq: ++this.seq, time, topic, name, fields };
     this.recent.put(event);
@@ -70,6 +98,30 @@ export class EventBus {
       // With one event in the queue the subscriber has been told before, and has not come back yet.
       if (queue.count === 1) wake();
     }
+  }
+
+  /** For another process that goes on with the numbers. What is published from now on waits for `resume`. */
+  save(): EventBusState {
+    this.held ??= [];
+    return { id: this.name, seq: this.seq, recent: this.recent.list() };
+  }
+
+  /** Nobody has taken over: tells what has waited. */
+  resume(): void {
+    const held = this.held ?? [];
+    this.held = undefined;
+    for (const { topic, name, fields, timeMs } of held) this.publish(topic, name, fields, timeMs);
+  }
+
+  /** Goes on where another process has saved; what this one has published already comes behind it. */
+  restore({ id, seq, recent }: EventBusState): void {
+    const own = this.recent.list();
+    while (this.recent.count > 0) this.recent.take();
+    this.name = id;
+    this.seq = seq;
+    for (const event of recent) this.recent.put(event);
+    for (const { topic, name, fields, time } of own)
+      this.publish(topic, name, fields, Date.parse(time));
   }
 
   /** The kept events that a filter lets through, oldest first. */

@@ -74,6 +74,19 @@ describe("GET /v1/events", { timeout: 30_000 }, () => {
     assert.equal(some.dropped, 0);
   });
 
+  it("names its sequence, and does not mind numbers of another one", async (test) => {
+    const { bus, path } = start(test);
+    bus.publish("app", "attached");
+    bus.publish("app", "detached");
+    assert.equal((await ask(path, "/v1/events")).bus, bus.id);
+    assert.equal((await ask(path, `/v1/events?since=1&bus=${bus.id}`)).events.length, 1);
+    assert.equal((await ask(path, "/v1/events?since=1")).events.length, 1);
+    assert.equal((await ask(path, "/v1/events?since=1&bus=other")).events.length, 2);
+    const response = await open(path, "/v1/events?follow=1");
+    assert.equal(response.headers["koala-event-bus"], bus.id);
+    response.destroy();
+  });
+
   it("refuses what it can't understand", async (test) => {
     const { path } = start(test);
     const wrong = ["follow=yes", "topic=apps", "since=-1", "last=x", "tail=1"];

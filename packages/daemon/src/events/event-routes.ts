@@ -1,5 +1,5 @@
 /** `GET /v1/events`: what has happened, and with `follow=1` what happens. */
-import { type EventsAnswer, type EventTopic, eventTopics } from "@koala/protocol";
+import { type EventsAnswer, type EventTopic, eventBusHeader, eventTopics } from "@koala/protocol";
 import { AdminRefused, type AdminRegistry } from "../control/admin-registry.ts";
 import type { AdminStream } from "../control/admin-stream.ts";
 import type { EventBus, EventFilter, Subscription } from "./event-bus.ts";
@@ -13,11 +13,12 @@ export function addEventRoutes(registry: AdminRegistry, bus: EventBus): void {
   registry.add({
     method: "GET",
     path: "/v1/events",
-    query: ["follow", "topic", "since", "last"],
+    query: ["follow", "topic", "since", "bus", "last"],
     handle: ({ query }) => {
-      const filter = filterOf(query);
+      const filter = filterOf(query, bus.id);
       if (!isFollowing(query)) {
         const answer: EventsAnswer = {
+          bus: bus.id,
           events: bus.history(filter),
           dropped: bus.lostSince(filter.since ?? 0),
         };
@@ -36,6 +37,7 @@ export function addEventRoutes(registry: AdminRegistry, bus: EventBus): void {
 function streamOf(bus: EventBus, filter: EventFilter, onClose: () => void): AdminStream {
   let subscription: Subscription | undefined;
   return {
+    headers: { [eventBusHeader]: bus.id },
     start: (wake) => {
       subscription = bus.subscribe(filter, wake);
     },
@@ -53,15 +55,18 @@ function isFollowing(query: URLSearchParams): boolean {
   throw new AdminRefused(400, "ERR_ADMIN_QUERY", `follow=${text}: expected 0 or 1`);
 }
 
-function filterOf(query: URLSearchParams): EventFilter {
+function filterOf(query: URLSearchParams, id: string): EventFilter {
   const topics = query
     .getAll("topic")
     .flatMap((text) => text.split(","))
     .filter((text) => text !== "")
     .map(topicOf);
+  // A number of another sequence says nothing here: that reader gets all there is.
+  const isSame = (query.get("bus") ?? id) === id;
+  const since = numberOf(query, "since");
   return {
     topics: topics.length === 0 ? undefined : topics,
-    since: numberOf(query, "since"),
+    since: isSame ? since : undefined,
     last: numberOf(query, "last"),
   };
 }

@@ -31,6 +31,9 @@ export interface DaemonEvent {
   fields: EventFields;
 }
 
+/** The header in which a stream names the sequence of its events, as `EventsAnswer.bus` does. */
+export const eventBusHeader = "koala-event-bus";
+
 /** Events that this reader has not got because it read too slowly. */
 export interface EventGap {
   dropped: number;
@@ -38,6 +41,8 @@ export interface EventGap {
 
 /** The answer of `GET /v1/events` without `follow`. */
 export interface EventsAnswer {
+  /** Names the sequence that `seq` counts in; another one after the daemon was killed and started again. */
+  bus: string;
   /** Oldest first. */
   events: DaemonEvent[];
   /** Events behind `since` that the daemon does not keep any more. */
