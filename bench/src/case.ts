@@ -9,6 +9,8 @@ export interface LoadCase {
   readonly method: "echo" | "put";
   /** Bytes of the payload. */
   readonly bytes: number;
+  /** Text beside the payload of `echo`; none when not given. */
+  readonly text?: string;
   readonly inFlight: number;
   /** What systems are compared by: the median latency, or the calls per second. */
   readonly comparedBy: "latency" | "rate";
@@ -38,6 +40,55 @@ export const loadCases: readonly LoadCase[] = [
     bytes: 1 << 20,
     inFlight: 32,
     comparedBy: "rate",
+  },
+  {
+    name: "policy-null",
+    title: "64 B there and back, 1 in flight, through null policies in both daemons",
+    method: "echo",
+    bytes: 64,
+    inFlight: 1,
+    comparedBy: "latency",
+  },
+  {
+    name: "policy-null-rate",
+    title: "32 B there and back, 128 in flight, through null policies in both daemons",
+    method: "echo",
+    bytes: 32,
+    inFlight: 128,
+    comparedBy: "rate",
+  },
+  {
+    name: "policy-acl",
+    title: "64 B there and back, 1 in flight, a rule on a string field of the request",
+    method: "echo",
+    bytes: 64,
+    text: "somebody",
+    inFlight: 1,
+    comparedBy: "latency",
+  },
+  {
+    name: "policy-telemetry",
+    title: "64 B there and back, 1 in flight, counted and timed in both daemons",
+    method: "echo",
+    bytes: 64,
+    inFlight: 1,
+    comparedBy: "latency",
+  },
+  {
+    name: "policy-rate-limit",
+    title: "32 B there and back, 64 in flight, held to a rate by a queue",
+    method: "echo",
+    bytes: 32,
+    inFlight: 64,
+    comparedBy: "rate",
+  },
+  {
+    name: "qos",
+    title: "64 B there and back, 1 in flight, beside an app that sends 1 MB messages, 32 in flight",
+    method: "echo",
+    bytes: 64,
+    inFlight: 1,
+    comparedBy: "latency",
   },
 ];
 

@@ -10,6 +10,8 @@ export interface RunCommand {
   readonly op: "run";
   readonly method: "echo" | "put";
   readonly bytes: number;
+  /** Goes beside the payload of `echo`. */
+  readonly text?: string | undefined;
   readonly inFlight: number;
   readonly seconds: number;
   /** False for the warm-up: latencies are not kept. */

@@ -2,6 +2,7 @@
  * One case: starts all systems, lets them take turns in rounds, and ends them. A machine that slows down in
  * the meantime does so for all of them. Who has no turn waits, and uses no processor.
  */
+import { setTimeout } from "node:timers/promises";
 import type { LoadCase } from "./case.ts";
 import { cpuSeconds } from "./cpu-time.ts";
 import { IdleTime } from "./idle-time.ts";
@@ -9,7 +10,7 @@ import type { RunCommand } from "./load-command.ts";
 import type { Program } from "./program.ts";
 import { compare, type MeasuredRound, type Result, resultOf } from "./result.ts";
 import type { Stage } from "./stage.ts";
-import { sum } from "./statistics.ts";
+import { ratio, sum } from "./statistics.ts";
 import type { RunningSystem, System } from "./systems/system.ts";
 import { type WarmUpPlan, warmUp } from "./warm-up.ts";
 
@@ -43,8 +44,8 @@ export async function measureCase(
     const running = await system.start(stage, loadCase);
     turns.push({ system, running, rounds: [], idle: new IdleTime(() => cpuOf(running.daemons)) });
   }
-  const { method, bytes, inFlight } = loadCase;
-  const command = { op: "run", method, bytes, inFlight } as const;
+  const { method, bytes, text, inFlight } = loadCase;
+  const command = { op: "run", method, bytes, text, inFlight } as const;
   for (const { system, running } of turns) {
     progress(`${loadCase.name}: warming up ${system.name}`);
     await warmUp(running.client, command, plan.warmUp);
@@ -68,21 +69,29 @@ export async function measureCase(
   return turns.map(({ system }) => withRatios(loadCase, system, results));
 }
 
+/** What the other app sends, and for how long before it counts and after. */
+const hogCommand = { op: "run", method: "put", bytes: 1 << 20, inFlight: 32, keep: false } as const;
+const hogLeadSeconds = 0.3;
+
 async function measureRound(
-  { client, server, daemons }: RunningSystem,
+  { client, server, daemons, hog }: RunningSystem,
   command: RunCommand,
 ): Promise<MeasuredRound> {
+  const hogging = hog?.run({ ...hogCommand, seconds: command.seconds + 2 * hogLeadSeconds });
+  if (hogging !== undefined) await setTimeout(hogLeadSeconds * 1000);
   const groups = [daemons, [client], [server]].map((programs) => ({
     programs,
     before: cpuOf(programs),
   }));
   const round = await client.run(command);
+  const hogRound = await hogging;
   const used = groups.map(({ programs, before }) => {
     const after = cpuOf(programs);
     return after === null || before === null ? null : after - before;
   });
   const [daemonCpuSeconds = null, clientCpuSeconds = null, serverCpuSeconds = null] = used;
-  return { ...round, daemonCpuSeconds, clientCpuSeconds, serverCpuSeconds };
+  const hogCallsPerSecond = hogRound === undefined ? null : hogRound.calls / hogRound.seconds;
+  return { ...round, daemonCpuSeconds, clientCpuSeconds, serverCpuSeconds, hogCallsPerSecond };
 }
 
 function cpuOf(programs: readonly Program[]): number | null {
@@ -96,9 +105,14 @@ function withRatios(
 ): Result {
   const result = results.get(system.name)!;
   const { comparedBy } = loadCase;
+  const plain = results.get(system.plain ?? "");
   return {
     ...result,
     ratioToGrpcJs: compare(comparedBy, result, results.get("grpc-js")),
     ratioToFloor: compare(comparedBy, result, results.get(system.floors[loadCase.name] ?? "")),
+    ratioToPlain: compare(comparedBy, result, plain),
+    p99RatioToPlain:
+      plain === undefined || plain === result ? null : ratio(result.p99Us, plain.p99Us),
+    ratioToTarget: ratio(result.callsPerSecond, system.targetRate ?? null),
   };
 }

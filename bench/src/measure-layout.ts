@@ -105,6 +105,10 @@ function layoutResult(
     roundCallsPerSecond: rates.map((rate) => Math.round(rate)),
     ratioToGrpcJs: null,
     ratioToFloor: null,
+    ratioToPlain: null,
+    p99RatioToPlain: null,
+    ratioToTarget: null,
+    hogCallsPerSecond: null,
     ratioToProtobufEs: name === baseline ? null : ratio(figures.p50Us, p50s.get(baseline) ?? null),
   };
 }

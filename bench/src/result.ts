@@ -21,6 +21,8 @@ export interface Result {
   readonly serverCpuSeconds: number | null;
   /** Of one processor, while other systems had their turns: what it costs to have daemons and no calls. */
   readonly daemonIdleCpuShare: number | null;
+  /** Calls per second of the app that was sending meanwhile. */
+  readonly hogCallsPerSecond: number | null;
   readonly minUs: number | null;
   readonly rounds: number;
   readonly measuredSeconds: number;
@@ -33,6 +35,12 @@ export interface Result {
    */
   readonly ratioToGrpcJs: number | null;
   readonly ratioToFloor: number | null;
+  /** The same against the system without policies. */
+  readonly ratioToPlain: number | null;
+  /** Of p99 against the same. */
+  readonly p99RatioToPlain: number | null;
+  /** Calls per second against the rate that a policy is to hold. */
+  readonly ratioToTarget: number | null;
   /** In the case `layout`: of p50 against protobuf-es with the same message. */
   readonly ratioToProtobufEs: number | null;
 }
@@ -42,6 +50,8 @@ export interface MeasuredRound extends RoundReply {
   readonly daemonCpuSeconds: number | null;
   readonly clientCpuSeconds: number | null;
   readonly serverCpuSeconds: number | null;
+  /** Of the app that was sending meanwhile; null without one. */
+  readonly hogCallsPerSecond: number | null;
 }
 
 /** Puts the rounds of one system together. */
@@ -65,6 +75,9 @@ export function resultOf(
     clientCpuSeconds: sum(rounds.map((round) => round.clientCpuSeconds)),
     serverCpuSeconds: sum(rounds.map((round) => round.serverCpuSeconds)),
     daemonIdleCpuShare: null,
+    hogCallsPerSecond: median(
+      rounds.flatMap(({ hogCallsPerSecond: hog }) => (hog === null ? [] : [Math.round(hog)])),
+    ),
     minUs: rounded(figures.minUs),
     rounds: rounds.length,
     measuredSeconds: rounds.reduce((total, { seconds }) => total + seconds, 0),
@@ -72,6 +85,9 @@ export function resultOf(
     roundCallsPerSecond: rates.map((rate) => Math.round(rate)),
     ratioToGrpcJs: null,
     ratioToFloor: null,
+    ratioToPlain: null,
+    p99RatioToPlain: null,
+    ratioToTarget: null,
     ratioToProtobufEs: null,
   };
 }

@@ -10,6 +10,10 @@ const headings: readonly string[] = [
   "daemon CPU",
   "to grpc-js",
   "to floor",
+  "to plain",
+  "p99 to plain",
+  "to target",
+  "hog calls/s",
   "to protobuf-es",
 ];
 
@@ -44,6 +48,10 @@ function rowOf(result: Result): string[] {
     shown(daemonCpuSeconds, (value) => `${Math.round((100 * value) / measuredSeconds)} %`),
     shown(result.ratioToGrpcJs, (value) => `${formatDigits(value)} x`),
     shown(result.ratioToFloor, (value) => `${formatDigits(value)} x`),
+    shown(result.ratioToPlain, (value) => `${value.toFixed(3)} x`),
+    shown(result.p99RatioToPlain, (value) => `${formatDigits(value)} x`),
+    shown(result.ratioToTarget, (value) => `${value.toFixed(4)} x`),
+    shown(result.hogCallsPerSecond, (value) => value.toLocaleString("en")),
     shown(result.ratioToProtobufEs, (value) => `${formatDigits(value)} x`),
   ];
 }

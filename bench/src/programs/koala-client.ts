@@ -12,16 +12,18 @@ import { obeyCommands } from "../obey-commands.ts";
 import { checkReply, stampEnds } from "../payload.ts";
 
 const copies = process.argv[2] === "copy";
-const mesh = await connect();
+const appName = process.env["KOALA_BENCH_APP"];
+const mesh = await connect(appName === undefined ? {} : { name: appName });
 const plain = mesh.client(Echo, "bench");
 const viewed = mesh.client(Echo, "bench-view");
 /** The far daemon may hear of the service a moment after the near one is ready. */
 const firstCall = { timeoutMs: 10_000, waitForReady: true };
 
-function callOf({ method, bytes }: RunCommand): Call {
+function callOf({ method, bytes, text = "" }: RunCommand): Call {
   const data = new Uint8Array(bytes);
   if (method === "echo") {
-    return async () => checkReply(bytes, (await plain.echo({ payload: data })).payload.length);
+    const request = { payload: data, name: text };
+    return async () => checkReply(bytes, (await plain.echo(request)).payload.length);
   }
   if (copies) {
     stampEnds(data);

@@ -3,6 +3,7 @@ import { floorRingLocalSystem, floorRingTcpSystem } from "./floor-ring.ts";
 import { floorTcpSystem } from "./floor-tcp.ts";
 import { grpcSystem } from "./grpc.ts";
 import { koalaLocalSystem, koalaTcpCopySystem, koalaTcpSystem } from "./koala.ts";
+import { policySystems } from "./koala-policies.ts";
 import type { System } from "./system.ts";
 
 export const systems: readonly System[] = [
@@ -13,6 +14,7 @@ export const systems: readonly System[] = [
   floorTcpSystem,
   floorRingTcpSystem,
   floorRingLocalSystem,
+  ...policySystems,
 ];
 
 /** Names that stand for several systems. */

@@ -6,18 +6,24 @@ import type { Program } from "../program.ts";
 import type { Stage } from "../stage.ts";
 import type { RunningSystem, System } from "./system.ts";
 
-interface Host {
+/** A daemon of its own. */
+export interface Host {
   readonly prefix: string;
   readonly address: string;
   readonly daemon: Program;
 }
 
 /** Starts a daemon with a folder and a port of its own, linked to `peers`. */
-async function startHost(stage: Stage, name: string, peers: readonly Host[]): Promise<Host> {
+export async function startHost(
+  stage: Stage,
+  name: string,
+  peers: readonly Host[],
+  settings = "",
+): Promise<Host> {
   const prefix = stage.folder(name.replaceAll(" ", "-"));
   const config = join(prefix, "koala.toml");
   const links = peers.map(({ address }) => `[[peer]]\naddress = "${address}"\n`);
-  writeFileSync(config, links.join(""));
+  writeFileSync(config, links.join("") + settings);
   const daemon = stage.startDaemon({
     name,
     path: fileURLToPath(import.meta.resolve("@koala/daemon/main")),
@@ -28,7 +34,7 @@ async function startHost(stage: Stage, name: string, peers: readonly Host[]): Pr
   return { prefix, address: address!, daemon };
 }
 
-async function startApps(
+export async function startApps(
   stage: Stage,
   name: string,
   clientHost: Host,
@@ -43,7 +49,7 @@ async function startApps(
   const client = stage.start("koala-client.js", {
     name: `${name} client`,
     args: clientArgs,
-    env: { KOALA_PREFIX: clientHost.prefix },
+    env: { KOALA_PREFIX: clientHost.prefix, KOALA_BENCH_APP: "interactive" },
   });
   await client.ready();
   const daemons = [...new Set([clientHost.daemon, serverHost.daemon])];

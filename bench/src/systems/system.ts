@@ -10,6 +10,8 @@ export interface RunningSystem {
   readonly server: Program;
   /** What stands between the two: daemons, forwarders. */
   readonly daemons: readonly Program[];
+  /** Another app that sends all the time while the client is measured. */
+  readonly hog?: Program;
 }
 
 export interface System {
@@ -20,6 +22,10 @@ export interface System {
   readonly byDefault: boolean;
   /** The floors of a Koala system, by case: what it can't be faster than. */
   readonly floors: Readonly<Record<string, string>>;
+  /** The system without what this one adds, which it is compared with. */
+  readonly plain?: string;
+  /** Calls per second that it should come to. */
+  readonly targetRate?: number;
   /** Starts it; everything is on the stage, which ends it. */
   start(stage: Stage, loadCase: LoadCase): Promise<RunningSystem>;
 }

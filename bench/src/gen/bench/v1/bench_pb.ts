@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bench/v1/bench.proto.
  */
 export const file_bench_v1_bench: GenFile = /*@__PURE__*/
-  fileDesc("ChRiZW5jaC92MS9iZW5jaC5wcm90bxIIYmVuY2gudjEiHgoLRWNob1JlcXVlc3QSDwoHcGF5bG9hZBgBIAEoDCIcCglFY2hvUmVwbHkSDwoHcGF5bG9hZBgBIAEoDCIaCgpQdXRSZXF1ZXN0EgwKBGRhdGEYASABKAwiGQoIUHV0UmVwbHkSDQoFYnl0ZXMYASABKA0yawoERWNobxIyCgRFY2hvEhUuYmVuY2gudjEuRWNob1JlcXVlc3QaEy5iZW5jaC52MS5FY2hvUmVwbHkSLwoDUHV0EhQuYmVuY2gudjEuUHV0UmVxdWVzdBoSLmJlbmNoLnYxLlB1dFJlcGx5YgZwcm90bzM");
+  fileDesc("ChRiZW5jaC92MS9iZW5jaC5wcm90bxIIYmVuY2gudjEiLAoLRWNob1JlcXVlc3QSDwoHcGF5bG9hZBgBIAEoDBIMCgRuYW1lGAIgASgJIhwKCUVjaG9SZXBseRIPCgdwYXlsb2FkGAEgASgMIhoKClB1dFJlcXVlc3QSDAoEZGF0YRgBIAEoDCIZCghQdXRSZXBseRINCgVieXRlcxgBIAEoDTJrCgRFY2hvEjIKBEVjaG8SFS5iZW5jaC52MS5FY2hvUmVxdWVzdBoTLmJlbmNoLnYxLkVjaG9SZXBseRIvCgNQdXQSFC5iZW5jaC52MS5QdXRSZXF1ZXN0GhIuYmVuY2gudjEuUHV0UmVwbHliBnByb3RvMw");
 
 /**
  * @generated from message bench.v1.EchoRequest
@@ -22,6 +22,13 @@ export type EchoRequest = Message<"bench.v1.EchoRequest"> & {
    * @generated from field: bytes payload = 1;
    */
   payload: Uint8Array;
+
+  /**
+   * For policies to look at.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
 };
 
 /**
