@@ -4,15 +4,7 @@
  * only for bugs.
  */
 import { KoalaError, messageOf, Status } from "@koala/interface";
-import {
-  closeFd,
-  doorbellCreate,
-  doorbellPair,
-  regionBytes,
-  regionReadAt,
-  regionSeals,
-  sendMessage,
-} from "@koala/native";
+import { closeFd, doorbellCreate, doorbellPair, sendMessage } from "@koala/native";
 import {
   type AppLimits,
   type AppRequest,
@@ -39,6 +31,7 @@ import { loadApp, portOf, unloadApp } from "./app-saving.ts";
 import type { Closures } from "./closures.ts";
 import type { AppIdentity, Notice } from "./commands.ts";
 import type { EpollWaiter } from "./epoll-waiter.ts";
+import { readSchema } from "./schema-memfd.ts";
 import type { AppStatus, BindingStatus, ServiceStatus } from "./status.ts";
 
 const REGION_UNIT = 64 * 1024;
@@ -79,7 +72,7 @@ export class AppHost {
   onViolators: () => void = () => {};
   private readonly violators: AppEngine[] = [];
   /** The code that new apps are served by. */
-  private frontend: FrontendModule = builtInFrontend;
+  frontend: FrontendModule = builtInFrontend;
 
   constructor(options: AppHostOptions) {
     this.options = options;
@@ -146,6 +139,11 @@ export class AppHost {
     this.options.waiter.remove(app.doorbell);
     app.port.engine.retire();
     unloadApp(app, this.options.schemas);
+  }
+
+  /** What the engines of all attached apps were made with. */
+  engineOptionsOfAll(): AppEngineOptions[] {
+    return [...this.apps.values()].map(({ engineOptions }) => engineOptions);
   }
 
   /** A control packet of an app; descriptors that came with it are closed here. */
@@ -542,40 +540,6 @@ export class AppHost {
 function factsOf(app: number, identity: AppIdentity): EventFields {
   const { name, pid, uid, thread } = identity;
   return { app, name, pid, uid, thread };
-}
-
-function readSchema(fds: number[], announced: number, bytesMax: number): Uint8Array {
-  const fd = fds[0];
-  if (fd === undefined || fds.length !== 1) {
-    throw new KoalaError("ERR_APP_SCHEMA", "a schema must come as one memfd beside the packet");
-  }
-  if (announced > bytesMax) {
-    throw new KoalaError(
-      "ERR_APP_SCHEMA",
-      `a schema of ${announced} bytes is over the limit of ${bytesMax}; raise schema in [limits] of koala.toml`,
-    );
-  }
-  if (!isMemfd(fd)) {
-    throw new KoalaError("ERR_APP_SCHEMA", "the descriptor of a schema is no memfd");
-  }
-  const bytes = new Uint8Array(announced);
-  const read = regionBytes(fd) >= announced ? regionReadAt(fd, bytes, 0, announced) : -1;
-  if (read !== announced) {
-    throw new KoalaError(
-      "ERR_APP_SCHEMA",
-      `the memfd of the schema does not hold the ${announced} bytes that were announced`,
-    );
-  }
-  return bytes;
-}
-
-/** Only memfds have seals. Reading from anything else could block the runtime. */
-function isMemfd(fd: number): boolean {
-  try {
-    return regionSeals(fd) >= 0;
-  } catch {
-    return false;
-  }
 }
 
 /** Sends a control packet; false when the app does not read its channel. */

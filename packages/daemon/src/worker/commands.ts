@@ -1,6 +1,7 @@
 /** What the control plane (main thread) and a runtime (worker thread) say to each other. */
 import type { AppRequest } from "@koala/protocol";
 import type { Config } from "../config/index.ts";
+import type { EngineCommand, EngineNotice } from "../engines/engine-orders.ts";
 import type { EventNotice } from "../events/event-source.ts";
 import type { HandoverCommand, HandoverNotice } from "../handover/runtime-commands.ts";
 import type { SiblingEnd } from "../link/siblings.ts";
@@ -63,6 +64,7 @@ export type Command =
   | { op: "status"; seq: number }
   /** No new calls from anywhere; answered by `drained` once none is open. */
   | { op: "drain" }
+  | EngineCommand
   | HandoverCommand
   | { op: "stop" };
 
@@ -74,5 +76,6 @@ export type Notice =
   | { op: "status"; seq: number; status: RuntimeStatus }
   | EventNotice
   | { op: "drained" }
+  | EngineNotice
   | HandoverNotice
   | { op: "stopped" };

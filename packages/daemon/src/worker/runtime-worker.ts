@@ -25,6 +25,7 @@ import type { Config } from "../config/index.ts";
 import { Router } from "../datapath/router.ts";
 import { SchemaStore } from "../datapath/schema-store.ts";
 import { Translator } from "../datapath/translator.ts";
+import { WorkerEngines } from "../engines/worker-engines.ts";
 import { EventSource } from "../events/event-source.ts";
 import { RuntimeSaving } from "../handover/runtime-saving.ts";
 import { WorkerHandover } from "../handover/worker-handover.ts";
@@ -135,6 +136,7 @@ router.onExportsChanged = () => {
   peers.announce();
 };
 
+const engines = new WorkerEngines({ host, router });
 let isReady = false;
 let isOpen = false;
 let draining = false;
@@ -220,6 +222,9 @@ function obey(command: Command): void {
     case "sibling-gone":
       siblings.remove(command.runtime, command.reason);
       reportReady();
+      return;
+    case "engines":
+      notify({ op: "engines", seq: command.seq, ...engines.obey(command) });
       return;
     case "status":
       notify({ op: "status", seq: command.seq, status: status() });

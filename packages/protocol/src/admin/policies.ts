@@ -111,6 +111,21 @@ export interface RuntimeCost {
   moved: number;
 }
 
+/** The upgrade of one engine: what serves one app. */
+export interface EngineUpgrade {
+  runtime: number;
+  /** `frontend`. */
+  engine: string;
+  /** The app. */
+  label: string;
+  /** How long it was not served. */
+  pauseMicros: number;
+  /** Calls of it that were open, and that are still. */
+  callsInFlight: number;
+  /** Calls that ended because of it. */
+  failed: number;
+}
+
 /** Answer to every change. With `dryRun`, what would change; nothing has. */
 export interface ChangeAnswer {
   dryRun: boolean;
@@ -122,6 +137,8 @@ export interface ChangeAnswer {
   needsRestart: string[];
   /** What a person should know besides. */
   notes: string[];
+  /** For the upgrade of engines. */
+  engines?: EngineUpgrade[];
 }
 
 /** A policy in one runtime. */

@@ -1,0 +1,181 @@
+/**
+ * Upgrades of engines in all runtimes of the daemon: everywhere or nowhere. Main thread.
+ *
+ * First every runtime loads the new code and says whether it can take over; calls go on meanwhile, but for
+ * the time that loading takes. Then the engines change, one after the other, and each stands still for its
+ * own change only.
+ */
+import { KoalaError, messageOf } from "@koala/interface";
+import type { ChangeAnswer, UpgradeModuleRequest } from "@koala/protocol";
+import type { EventBus } from "../events/event-bus.ts";
+import type { AreaLog } from "../log/index.ts";
+import type { EngineMove } from "./engine-module.ts";
+import type { EngineAnswer } from "./engine-orders.ts";
+import type { OrderTaker, RuntimeOrders } from "./runtime-orders.ts";
+
+const prepareDeadlineMs = 10_000;
+const replaceDeadlineMs = 10_000;
+
+export interface EngineUpgradesOptions {
+  runtimes: () => readonly OrderTaker[];
+  orders: RuntimeOrders;
+  /** Finds and compiles code; the path that runtimes load. Throws a KoalaError that says what is wrong. */
+  compile: (path: string) => string;
+  /** Of the configuration, for the answer. */
+  revision: () => number;
+  events: Pick<EventBus, "publish">;
+  log: AreaLog;
+}
+
+type Prepared = Extract<EngineAnswer, { order: "prepare" }>;
+type Replaced = Extract<EngineAnswer, { order: "replace" | "back" }>;
+
+export class EngineUpgrades {
+  private readonly options: EngineUpgradesOptions;
+  /** What runtimes load; null: what the daemon was built with. */
+  private path: string | null = null;
+  private isBusy = false;
+
+  constructor(options: EngineUpgradesOptions) {
+    this.options = options;
+  }
+
+  /** Whether a module is one of the daemon's engines, and not a policy. */
+  has(module: string): boolean {
+    return module === "frontend";
+  }
+
+  /** A runtime is new: it gets the code that the others have. */
+  async prepare(runtime: OrderTaker): Promise<void> {
+    if (this.path === null) return;
+    const { orders } = this.options;
+    await orders.give(runtime, { order: "prepare", path: this.path }, prepareDeadlineMs);
+    await orders.give(runtime, { order: "replace" }, replaceDeadlineMs);
+  }
+
+  /**
+   * Upgrades the engines of a kind to the code at `path`, or, without one, to what the daemon was built with.
+   * Rejects with a KoalaError that says why not; everything goes on as before then.
+   */
+  async upgrade({ module, path, dryRun = false }: UpgradeModuleRequest): Promise<ChangeAnswer> {
+    if (this.isBusy) {
+      throw new KoalaError("ERR_ENGINE_BUSY", "another upgrade of engines is under way; try again");
+    }
+    this.isBusy = true;
+    try {
+      const { events } = this.options;
+      events.publish("upgrade", "engines-begin", { engine: module, path: path ?? "" });
+      const answer = await this.carryOut(module, path, dryRun);
+      events.publish("upgrade", "engines-end", { engine: module, moved: countOf(answer), dryRun });
+      return answer;
+    } catch (error) {
+      const reason = messageOf(error);
+      this.options.log.warn("upgrade failed", { engine: module, reason });
+      this.options.events.publish("upgrade", "engines-failed", { engine: module, reason });
+      throw error;
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  private async carryOut(
+    module: string,
+    path: string | undefined,
+    dryRun: boolean,
+  ): Promise<ChangeAnswer> {
+    const { compile } = this.options;
+    const compiled = path === undefined ? null : compile(path);
+    const runtimes = this.options.runtimes();
+    const prepared = await this.prepareAll(runtimes, compiled);
+    const { from, to } = prepared[0]!;
+    const detail = `${module} ${from.version} → ${to.version}`;
+    if (dryRun) {
+      await this.forget(runtimes);
+      return this.answer(detail, module, prepared, [], true);
+    }
+    const replaced = await this.replaceAll(runtimes);
+    this.path = compiled;
+    this.options.log.info("upgraded", { engine: module, from: from.version, to: to.version });
+    return this.answer(detail, module, prepared, replaced, false);
+  }
+
+  private async prepareAll(
+    runtimes: readonly OrderTaker[],
+    path: string | null,
+  ): Promise<Prepared[]> {
+    const { orders } = this.options;
+    try {
+      return await Promise.all(
+        runtimes.map((runtime) =>
+          orders.give(runtime, { order: "prepare", path } as const, prepareDeadlineMs),
+        ),
+      );
+    } catch (error) {
+      await this.forget(runtimes);
+      throw error;
+    }
+  }
+
+  /** One runtime after the other, so that a failure in the first costs the others nothing. */
+  private async replaceAll(runtimes: readonly OrderTaker[]): Promise<Replaced[]> {
+    const { orders } = this.options;
+    const done: Replaced[] = [];
+    for (const runtime of runtimes) {
+      try {
+        done.push(await orders.give(runtime, { order: "replace" } as const, replaceDeadlineMs));
+      } catch (error) {
+        for (const other of runtimes.slice(0, done.length)) {
+          await orders.give(other, { order: "back" } as const, replaceDeadlineMs);
+        }
+        await this.forget(runtimes);
+        throw error;
+      }
+    }
+    return done;
+  }
+
+  private async forget(runtimes: readonly OrderTaker[]): Promise<void> {
+    const { orders } = this.options;
+    await Promise.allSettled(
+      runtimes.map((runtime) =>
+        orders.give(runtime, { order: "forget" } as const, prepareDeadlineMs),
+      ),
+    );
+  }
+
+  private answer(
+    detail: string,
+    module: string,
+    prepared: readonly Prepared[],
+    replaced: readonly Replaced[],
+    dryRun: boolean,
+  ): ChangeAnswer {
+    const runtimes = this.options.runtimes();
+    return {
+      dryRun,
+      revision: this.options.revision(),
+      changes: [{ kind: "upgraded", policy: module, detail }],
+      runtimes: prepared.map(({ micros }, i) => ({
+        runtime: runtimes[i]?.index ?? i,
+        prepareMicros: micros,
+        pauseMicros: longest(replaced[i]?.moves ?? []),
+        bindings: 0,
+        openCalls: replaced[i]?.openCalls ?? 0,
+        moved: replaced[i]?.moves.length ?? 0,
+      })),
+      needsRestart: [],
+      notes: [],
+      engines: replaced.flatMap(({ moves }, i) =>
+        moves.map((move) => ({ ...move, runtime: runtimes[i]?.index ?? i, failed: 0 })),
+      ),
+    };
+  }
+}
+
+function longest(moves: readonly EngineMove[]): number {
+  return moves.reduce((most, { pauseMicros }) => Math.max(most, pauseMicros), 0);
+}
+
+function countOf({ runtimes }: ChangeAnswer): number {
+  return runtimes.reduce((sum, { moved }) => sum + moved, 0);
+}
