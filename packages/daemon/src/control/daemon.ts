@@ -9,6 +9,8 @@ import { EAGAIN, errnoName, POLL_IN, unwatch, watch } from "@koala/native";
 import { ADMIN_SOCKET, CONTROL_SOCKET } from "@koala/protocol";
 import { adoptTcpListener, createTcpTransport } from "@koala/transport-tcp";
 import { type Config, formatAddress } from "../config/index.ts";
+import { EngineUpgrades } from "../engines/engine-upgrades.ts";
+import { RuntimeOrders } from "../engines/runtime-orders.ts";
 import { createBoundedPublisher } from "../events/bounded-publisher.ts";
 import { EventBus } from "../events/event-bus.ts";
 import { addEventRoutes } from "../events/event-routes.ts";
@@ -17,6 +19,12 @@ import type { MainState } from "../handover/main-state.ts";
 import { removePidFile, writePidFile } from "../handover/pid-file.ts";
 import { addUpgradeRoutes } from "../handover/upgrade-routes.ts";
 import type { RootLog } from "../log/index.ts";
+import {
+  compileModule,
+  locateModule,
+  openModuleCache,
+  removeModuleCache,
+} from "../modules/index.ts";
 import { RuntimePool } from "../runtimes/runtime-pool.ts";
 import { version } from "../version.ts";
 import type { Notice, PeerAddress } from "../worker/commands.ts";
@@ -25,6 +33,7 @@ import type { DaemonReport } from "./admin-report.ts";
 import { type AdminServer, startAdminServer } from "./admin-server.ts";
 import { addStatusRoutes } from "./admin-status-routes.ts";
 import { AppServer } from "./app-server.ts";
+import { addModuleUpgradeRoute } from "./upgrade-routes.ts";
 
 const acceptsPerTurn = 64;
 
@@ -50,6 +59,9 @@ export class Daemon {
   private readonly log: RootLog;
   /** The threads that move messages. */
   readonly runtimes: RuntimePool;
+  private readonly orders = new RuntimeOrders();
+  private readonly engineUpgrades: EngineUpgrades;
+  private cache: string | undefined;
   private appServer: AppServer | undefined;
   private adminServer: AdminServer | undefined;
   private listener: Listener | undefined;
@@ -79,6 +91,23 @@ export class Daemon {
     addStatusRoutes(this.admin, { status: () => this.report() });
     addEventRoutes(this.admin, this.events);
     addUpgradeRoutes(this.admin, (request) => this.upgrade.handOver(this.upgraded(), request));
+    this.engineUpgrades = new EngineUpgrades({
+      runtimes: () => this.runtimes.threads,
+      orders: this.orders,
+      compile: (path) => {
+        const { modules } = config;
+        return compileModule(locateModule(path, modules), modules, this.moduleCache()).path;
+      },
+      revision: () => 0,
+      events: this.events,
+      log: log.area("runtime"),
+    });
+    addModuleUpgradeRoute(this.admin, [this.engineUpgrades]);
+    const { prepare } = this.runtimes;
+    this.runtimes.prepare = async (thread) => {
+      await prepare(thread);
+      await this.engineUpgrades.prepare(thread);
+    };
   }
 
   /** Where peers connect to, with the real port; undefined for a daemon without a port. */
@@ -230,6 +259,7 @@ export class Daemon {
     const admin = this.adminServer?.close();
     await this.runtimes.stop();
     await admin;
+    if (this.cache !== undefined) removeModuleCache(this.cache);
     this.appServer?.close();
     removePidFile(this.config.daemon.prefix);
   }
@@ -247,6 +277,12 @@ export class Daemon {
     if (!runtimes.haveDrained) {
       this.log.area("daemon").warn("calls were cut off", isLate ? { afterMs: drainMs } : {});
     }
+  }
+
+  /** Where compiled modules lie. */
+  private moduleCache(): string {
+    this.cache ??= openModuleCache(this.config.daemon.prefix);
+    return this.cache;
   }
 
   private checkStarting(): void {
@@ -276,6 +312,7 @@ export class Daemon {
   private onNotice(notice: Notice): void {
     if (notice.op === "handover") this.upgrade.take(notice);
     else if (notice.op === "closed") this.appServer?.closed(notice.app);
+    else if (notice.op === "engines") this.orders.take(notice);
     else if (notice.op === "event") {
       this.events.publish(notice.topic, notice.name, notice.fields, notice.timeMs);
     }

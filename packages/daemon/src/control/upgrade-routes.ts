@@ -1,0 +1,41 @@
+/** `POST /v1/upgrade`: newer code for a module, be it an engine or a policy. */
+import { KoalaError } from "@koala/interface";
+import type { ChangeAnswer, UpgradeModuleRequest } from "@koala/protocol";
+import { z } from "zod";
+import type { AdminRegistry, AdminRequest } from "./admin-registry.ts";
+
+/** Somebody whose modules can be upgraded. */
+export interface ModuleUpgrades {
+  /** Whether it has a module of this name. */
+  has(module: string): boolean;
+  upgrade(
+    request: UpgradeModuleRequest,
+    peer: AdminRequest<UpgradeModuleRequest>["peer"],
+  ): Promise<ChangeAnswer>;
+}
+
+const upgradeBody = z.strictObject({
+  module: z.string().min(1),
+  path: z.string().min(1).optional(),
+  dryRun: z.boolean().optional(),
+}) as z.ZodType<UpgradeModuleRequest>;
+
+/** The first of `upgrades` that has a module upgrades it. */
+export function addModuleUpgradeRoute(
+  registry: AdminRegistry,
+  upgrades: readonly ModuleUpgrades[],
+): void {
+  registry.add({
+    method: "POST",
+    path: "/v1/upgrade",
+    body: upgradeBody,
+    handle: async ({ body, peer }) => {
+      const owner = upgrades.find((each) => each.has(body.module));
+      if (owner !== undefined) return await owner.upgrade(body, peer);
+      throw new KoalaError(
+        "ERR_MODULE_NOT_FOUND",
+        `no module "${body.module}" is in use; expected "frontend" or the name of a policy that is attached, see koalactl policy list`,
+      );
+    },
+  });
+}
