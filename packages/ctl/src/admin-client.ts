@@ -1,5 +1,5 @@
 /** Asks the daemon over its admin socket: one request, one connection, one answer. */
-import { type IncomingMessage, request } from "node:http";
+import { type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import { KoalaError, messageOf } from "@koala/interface";
 import {
@@ -58,6 +58,7 @@ export async function* followAdmin(
   path: AdminPath,
   query: Query,
   signal?: AbortSignal,
+  onOpen?: (headers: IncomingHttpHeaders) => void,
 ): AsyncGenerator<Record<string, unknown>> {
   const question: Question = { method: "GET", prefix, path, query, limitMs: askMs };
   let response: IncomingMessage;
@@ -68,6 +69,7 @@ export async function* followAdmin(
     throw error;
   }
   if (response.statusCode !== 200) throw refused(question, response, await textOf(response));
+  onOpen?.(response.headers);
   let rest = "";
   try {
     response.setEncoding("utf8");

@@ -1,8 +1,9 @@
 /** `koalactl events`: what has happened in the daemon, and what happens. */
 import { type DaemonEvent, type EventTopic, eventTopics } from "@koala/protocol";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { askAdmin, followAdmin } from "./admin-client.ts";
+import { askAdmin } from "./admin-client.ts";
 import { type Context, type ContextOf, parseCount } from "./context.ts";
+import { followEvents, isEvent } from "./event-follow.ts";
 import type { Output } from "./output.ts";
 import { printable, type Tone } from "./table.ts";
 
@@ -64,18 +65,14 @@ async function list(flags: EventFlags, { prefix, output }: Context): Promise<voi
 
 async function follow(flags: EventFlags, { prefix, output }: Context): Promise<void> {
   const last = flags.last ?? (flags.since === undefined ? lastWhenFollowing : undefined);
-  const query = { ...queryOf({ ...flags, ...(last === undefined ? {} : { last }) }), follow: "1" };
-  for await (const line of followAdmin(prefix, "/v1/events", query)) {
+  const query = queryOf({ ...flags, ...(last === undefined ? {} : { last }) });
+  const onRestart = (): void => output.note("the daemon has been started again");
+  for await (const line of followEvents({ prefix, query, onRestart })) {
     if (output.format === "json") output.json(line);
     else if (isEvent(line)) printEvent(line, output);
-    else output.note(`${String(line["dropped"])} events are missing: this reader was too slow`);
+    else output.note(`${line.dropped} events are missing: this reader was too slow`);
   }
   output.note("the daemon has ended");
-}
-
-/** Whether a line is an event, and not a gap. */
-export function isEvent(line: object): line is DaemonEvent {
-  return "seq" in line && "topic" in line && "fields" in line;
 }
 
 function queryOf({ topic, last, since }: EventFlags): Record<string, string> {

@@ -6,9 +6,9 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { KoalaError } from "@koala/interface";
 import type { ChangeAnswer, PolicySpec } from "@koala/protocol";
-import { askAdmin, followAdmin, postAdmin } from "./admin-client.ts";
+import { askAdmin, postAdmin } from "./admin-client.ts";
 import type { Context } from "./context.ts";
-import { isEvent } from "./event-commands.ts";
+import { followEvents, isEvent } from "./event-follow.ts";
 import { usageError } from "./exit-code.ts";
 import { watchFolderOf } from "./file-watch.ts";
 import type { Output } from "./output.ts";
@@ -110,9 +110,9 @@ class DevSession {
 
   /** Prints what happens to the policy in the daemon: that it has thrown, for instance. */
   async tellEvents(signal: AbortSignal): Promise<void> {
-    const query = { follow: "1", topic: "policy", last: "0" };
+    const query = { topic: "policy", last: "0" };
     try {
-      for await (const event of followAdmin(this.prefix, "/v1/events", query, signal)) {
+      for await (const event of followEvents({ prefix: this.prefix, query, signal })) {
         if (!isEvent(event) || event.fields["policy"] !== this.policy.name) continue;
         if (ownNames.has(event.name)) continue;
         const { policy: _, ...fields } = event.fields;
