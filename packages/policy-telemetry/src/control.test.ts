@@ -114,7 +114,12 @@ describe("the control part", () => {
     const { config } = harness.slot.ctx;
     const to = (prometheus: string | undefined): Promise<void> | void =>
       control!.reconfigure!({ ...(config as object), prometheus });
-    await assert.rejects(async () => to(`127.0.0.1:${port}`), { code: "ERR_TELEMETRY_LISTEN" });
+    harness.call("Find");
+    const refused = { ...(config as object), prometheus: `127.0.0.1:${port}`, buckets: [0.125] };
+    await assert.rejects(async () => control!.reconfigure!(refused), {
+      code: "ERR_TELEMETRY_LISTEN",
+    });
+    assert.match(await scrape(harness), /le="0.125"/);
     assert.match(await scrape(harness), /koala_telemetry_series/);
     await to(undefined);
     await assert.rejects(scrape(harness));

@@ -13,7 +13,12 @@ export async function startControl(
   ctx: ControlContext<TelemetryConfig>,
 ): Promise<ControlPart<TelemetryConfig>> {
   const control = new TelemetryControl(ctx);
-  await control.reconfigure(ctx.config);
+  try {
+    await control.reconfigure(ctx.config);
+  } catch (error) {
+    await control.close();
+    throw error;
+  }
   return control;
 }
 
@@ -37,19 +42,20 @@ class TelemetryControl implements ControlPart<TelemetryConfig> {
     else this.exporter.add(otlpSpans(notice));
   }
 
+  /** Throws when scrapes can't be answered at the address; all else counts then, and the old address stays. */
   async reconfigure(config: TelemetryConfig): Promise<void> {
     const before = this.config;
-    if (config.prometheus !== before.prometheus) {
-      // The new one first: if it can't be, all stays as it was.
-      const endpoint = await this.listen(config.prometheus);
-      await this.endpoint?.close();
-      this.endpoint = endpoint;
+    this.config = { ...config, prometheus: before.prometheus };
+    if (collectorKey(config) !== collectorKey(before)) {
+      const old = this.exporter;
+      this.exporter = this.createExporter(config);
+      await old?.close();
     }
+    if (config.prometheus === before.prometheus) return;
+    const endpoint = await this.listen(config.prometheus);
+    await this.endpoint?.close();
+    this.endpoint = endpoint;
     this.config = config;
-    if (collectorKey(config) === collectorKey(before)) return;
-    const old = this.exporter;
-    this.exporter = this.createExporter(config);
-    await old?.close();
   }
 
   async close(): Promise<void> {
@@ -60,9 +66,15 @@ class TelemetryControl implements ControlPart<TelemetryConfig> {
   private async listen(address: string | undefined): Promise<MetricsEndpoint | undefined> {
     if (address === undefined) return undefined;
     const { ctx } = this;
-    const endpoint = await serveMetrics(ctx.name, address, (format) => {
-      const { series, totals } = readShared(ctx.shared, ctx.runtimes);
-      return renderMetrics({ series, totals, spans: this.counts }, this.config.buckets, format);
+    const endpoint = await serveMetrics({
+      attachment: ctx.name,
+      daemon: ctx.host,
+      address,
+      source: (format) => {
+        const { series, totals } = readShared(ctx.shared, ctx.runtimes);
+        return renderMetrics({ series, totals, spans: this.counts }, this.config.buckets, format);
+      },
+      warn: (message, fields) => ctx.warn(message, fields),
     });
     if (address.endsWith(":0")) {
       ctx.warn("metrics are at a port that the system chose", { address: endpoint.address });

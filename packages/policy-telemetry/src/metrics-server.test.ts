@@ -2,7 +2,33 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, it } from "node:test";
-import { type MetricsEndpoint, serveMetrics } from "./metrics-server.ts";
+import { until } from "@koala/testing";
+import { type MetricsEndpoint, type MetricsSource, serveMetrics } from "./metrics-server.ts";
+
+const warnings: string[] = [];
+
+function serve(
+  attachment: string,
+  address: string,
+  source: MetricsSource,
+): Promise<MetricsEndpoint> {
+  const warn = (message: string): void => void warnings.push(message);
+  return serveMetrics({ attachment, daemon: "host-a", address, source, warn });
+}
+
+/** Somebody else's server, with or without the header that says whose it is. */
+async function occupy(owner?: string): Promise<{ address: string; leave: () => Promise<void> }> {
+  const server = createServer((_, response) => {
+    if (owner !== undefined) response.setHeader("koala-metrics-of", owner);
+    response.end("theirs");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const leave = async (): Promise<void> => {
+    server.closeAllConnections();
+    if (server.listening) await new Promise((resolve) => server.close(resolve));
+  };
+  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, leave };
+}
 
 async function scrape(endpoint: MetricsEndpoint, init: RequestInit = {}): Promise<Response> {
   return fetch(`http://${endpoint.address}/metrics`, init);
@@ -10,7 +36,7 @@ async function scrape(endpoint: MetricsEndpoint, init: RequestInit = {}): Promis
 
 describe("serveMetrics", () => {
   it("answers at the port that the system chose, in the format that is asked for", async (context) => {
-    const endpoint = await serveMetrics("t", "127.0.0.1:0", (format) => `${format}\n`);
+    const endpoint = await serve("t", "127.0.0.1:0", (format) => `${format}\n`);
     context.after(() => endpoint.close());
     assert.match(endpoint.address, /^127\.0\.0\.1:[1-9]\d*$/);
     const plain = await scrape(endpoint);
@@ -26,16 +52,16 @@ describe("serveMetrics", () => {
   });
 
   it("refuses other paths and methods", async (context) => {
-    const endpoint = await serveMetrics("t", "127.0.0.1:0", () => "");
+    const endpoint = await serve("t", "127.0.0.1:0", () => "");
     context.after(() => endpoint.close());
     assert.equal((await fetch(`http://${endpoint.address}/`)).status, 404);
     assert.equal((await scrape(endpoint, { method: "POST", body: "x" })).status, 405);
   });
 
   it("answers with the newest source of an attachment, and with the older one when that ends", async (context) => {
-    const old = await serveMetrics("t", "127.0.0.1:0", () => "old");
+    const old = await serve("t", "127.0.0.1:0", () => "old");
     context.after(() => old.close());
-    const next = await serveMetrics("t", "127.0.0.1:0", () => "new");
+    const next = await serve("t", "127.0.0.1:0", () => "new");
     context.after(() => next.close());
     assert.equal(next.address, old.address);
     assert.equal(await (await scrape(old)).text(), "new");
@@ -46,48 +72,57 @@ describe("serveMetrics", () => {
     await assert.rejects(scrape(old));
   });
 
-  it("refuses an address that another attachment uses", async (context) => {
-    const first = await serveMetrics("first", "127.0.0.1:0", () => "");
+  it("refuses an address that another policy uses, and names it", async (context) => {
+    const free = await occupy();
+    await free.leave();
+    const first = await serve("first", free.address, () => "");
     context.after(() => first.close());
-    const again = await serveMetrics("first", first.address, () => "").catch((error) => error);
-    assert.equal(again.code, "ERR_TELEMETRY_LISTEN", "the port is taken, by port 0 of the same");
-    const second = await serveMetrics("second", "127.0.0.1:0", () => "");
+    await assert.rejects(
+      serve("second", free.address, () => ""),
+      { code: "ERR_TELEMETRY_LISTEN", message: /the policy "first" does it/ },
+    );
+    assert.equal(await (await scrape(first)).text(), "");
+  });
+
+  it("has a port for each attachment that lets the system choose", async (context) => {
+    const first = await serve("first", "127.0.0.1:0", () => "");
+    context.after(() => first.close());
+    const second = await serve("second", "127.0.0.1:0", () => "");
     context.after(() => second.close());
     assert.notEqual(second.address, first.address);
   });
 
-  it("names who has the address", async (context) => {
-    const probe = createServer();
-    await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-    const { port } = probe.address() as AddressInfo;
-    const address = `127.0.0.1:${port}`;
-    await assert.rejects(
-      serveMetrics("t", address, () => ""),
-      {
-        code: "ERR_TELEMETRY_LISTEN",
-        message: /EADDRINUSE/,
-      },
-    );
-    await new Promise((resolve) => probe.close(resolve));
-    const first = await serveMetrics("first", address, () => "");
-    context.after(() => first.close());
-    await assert.rejects(
-      serveMetrics("second", address, () => ""),
-      {
-        code: "ERR_TELEMETRY_LISTEN",
-        message: /the policy "first" does/,
-      },
-    );
+  it("refuses an address that somebody else uses, other daemons among them", async (context) => {
+    for (const owner of [undefined, "host-b%2Ft", "host-a%2Fother"]) {
+      const taken = await occupy(owner);
+      context.after(taken.leave);
+      await assert.rejects(
+        serve("t", taken.address, () => ""),
+        { code: "ERR_TELEMETRY_LISTEN", message: /EADDRINUSE/ },
+      );
+    }
   });
 
-  it("gets a port that somebody is about to leave", async (context) => {
-    const leaving = createServer();
-    await new Promise<void>((resolve) => leaving.listen(0, "127.0.0.1", resolve));
-    const { port } = leaving.address() as AddressInfo;
-    const coming = serveMetrics("t", `127.0.0.1:${port}`, () => "here");
-    leaving.close();
-    const endpoint = await coming;
+  it("waits for the daemon that it replaces", async (context) => {
+    const before = await occupy("host-a%2Ft");
+    context.after(before.leave);
+    const endpoint = await serve("t", before.address, () => "mine");
     context.after(() => endpoint.close());
-    assert.equal(await (await scrape(endpoint)).text(), "here");
+    assert.match(warnings.at(-1)!, /until it leaves/);
+    assert.equal(await (await scrape(endpoint)).text(), "theirs");
+    await before.leave();
+    await until("the port has changed hands", async () => {
+      const answer = await scrape(endpoint).catch(() => undefined);
+      return (await answer?.text()) === "mine";
+    });
+  });
+
+  it("gives up waiting when it is closed", async (context) => {
+    const before = await occupy("host-a%2Ft");
+    context.after(before.leave);
+    const endpoint = await serve("t", before.address, () => "mine");
+    await endpoint.close();
+    await before.leave();
+    await assert.rejects(scrape(endpoint));
   });
 });

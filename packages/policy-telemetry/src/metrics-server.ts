@@ -1,7 +1,8 @@
 /**
  * Answers scrapes. A port can be listened to once only, yet while a policy is upgraded the control parts of
  * the old and the new code exist at the same time, from two copies of this module. So the servers are known
- * to the whole process, and each answers with the newest of the attachment's control parts.
+ * to the whole process, and each answers with the newest of the attachment's control parts. While a daemon
+ * is replaced, the same holds for two processes: the next one waits until the port is free.
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -14,6 +15,17 @@ import { contentTypes, formatFor, type TextFormat } from "./exposition.ts";
 /** Makes the text of a scrape. */
 export type MetricsSource = (format: TextFormat) => string;
 
+export interface MetricsOptions {
+  /** Name of the attachment. */
+  readonly attachment: string;
+  /** Name of the daemon. */
+  readonly daemon: string;
+  /** `host:port`. */
+  readonly address: string;
+  readonly source: MetricsSource;
+  warn(message: string, fields: Record<string, string>): void;
+}
+
 /** A place where an attachment answers scrapes. */
 export interface MetricsEndpoint {
   /** With the port that was chosen for port 0. */
@@ -23,41 +35,36 @@ export interface MetricsEndpoint {
 
 /** What other copies of this module see; it changes only together with the key below. */
 interface SharedServer {
-  readonly owner: string;
-  readonly ready: Promise<void>;
+  readonly attachment: string;
   readonly server: Server;
   readonly sources: MetricsSource[];
+  readonly ready: Promise<void>;
+  /** Ends all that goes on in the background. */
+  readonly end: () => Promise<void>;
 }
 
 const registryKey = Symbol.for("koala.telemetry.servers.1");
 const connectionsMax = 64;
-/** A daemon that replaces another one waits so long for the other to let go of the port. */
-const listenTries = 10;
-const listenPauseMs = 100;
+/** Tells the next daemon of this name that it is its port. */
+const ownerHeader = "koala-metrics-of";
+const probeMs = 1000;
+const waitPauseMs = 50;
 
 /** Begins to answer for an attachment. Throws when somebody else uses the address. */
-export async function serveMetrics(
-  attachment: string,
-  address: string,
-  source: MetricsSource,
-): Promise<MetricsEndpoint> {
+export async function serveMetrics(options: MetricsOptions): Promise<MetricsEndpoint> {
+  const { attachment, address, source } = options;
   const wanted = readAddress(address)!;
   const key = wanted.port === 0 ? `${address} ${attachment}` : address;
   const servers = registry();
   let shared = servers.get(key);
-  if (shared !== undefined && shared.owner !== attachment) {
-    throw new KoalaError(
-      "ERR_TELEMETRY_LISTEN",
-      `The policy "${attachment}" can't answer scrapes at ${address}: the policy "${shared.owner}" does. Give one of them another port.`,
-    );
+  if (shared !== undefined && shared.attachment !== attachment) {
+    throw refusal(address, `the policy "${shared.attachment}" does it`);
   }
   if (shared === undefined) {
-    const sources: MetricsSource[] = [];
-    const server = createMetricsServer(sources);
-    shared = { owner: attachment, ready: listen(server, wanted, address), server, sources };
+    shared = openServer(options, wanted);
     servers.set(key, shared);
   }
-  const { server, sources, ready } = shared;
+  const { server, sources, ready, end } = shared;
   sources.push(source);
   const leave = async (): Promise<void> => {
     const index = sources.indexOf(source);
@@ -65,7 +72,7 @@ export async function serveMetrics(
     sources.splice(index, 1);
     if (sources.length > 0) return;
     servers.delete(key);
-    await closed(server);
+    await end();
   };
   try {
     await ready;
@@ -73,7 +80,7 @@ export async function serveMetrics(
     await leave();
     throw error;
   }
-  const { port } = server.address() as AddressInfo;
+  const { port } = (server.address() as AddressInfo | null) ?? wanted;
   return { address: address.replace(/\d+$/, String(port)), close: leave };
 }
 
@@ -83,13 +90,35 @@ function registry(): Map<string, SharedServer> {
   return scope[registryKey];
 }
 
-function createMetricsServer(sources: readonly MetricsSource[]): Server {
-  const server = createServer(
-    { requestTimeout: 10_000, headersTimeout: 5000 },
-    (request, response) => answer(request, response, sources.at(-1)),
-  );
+function openServer(options: MetricsOptions, wanted: ListenAddress): SharedServer {
+  const { attachment, daemon, address } = options;
+  const owner = encodeURIComponent(`${daemon}/${attachment}`);
+  const sources: MetricsSource[] = [];
+  const limits = { requestTimeout: 10_000, headersTimeout: 5000 };
+  const server = createServer(limits, (request, response) => {
+    response.setHeader(ownerHeader, owner);
+    answer(request, response, sources.at(-1));
+  });
   server.maxConnections = connectionsMax;
-  return server;
+  const ending = new AbortController();
+  let waiting: Promise<void> | undefined;
+  const open = async (): Promise<void> => {
+    const error = await listen(server, wanted);
+    if (error === undefined) return;
+    const isTaken = (error as NodeJS.ErrnoException).code === "EADDRINUSE";
+    if (!isTaken || (await ownerAt(wanted)) !== owner) {
+      throw refusal(address, messageOf(error), error);
+    }
+    // The daemon that this one replaces: refusing would mean that it could never be replaced.
+    options.warn("scrapes are answered by the daemon before this one until it leaves", { address });
+    waiting = listenLater(server, wanted, ending.signal);
+  };
+  const end = async (): Promise<void> => {
+    ending.abort();
+    await waiting;
+    await closed(server);
+  };
+  return { attachment, server, sources, ready: open(), end };
 }
 
 function answer(
@@ -120,27 +149,47 @@ function refuse(response: ServerResponse, status: number, text: string): void {
   response.end(`${text}\n`);
 }
 
-async function listen(
+function refusal(address: string, reason: string, cause?: unknown): KoalaError {
+  return new KoalaError(
+    "ERR_TELEMETRY_LISTEN",
+    `Scrapes can't be answered at ${address}: ${reason}. Give another address in "prometheus".`,
+    { cause },
+  );
+}
+
+/** Undefined once it listens. */
+async function listen(server: Server, { host, port }: ListenAddress): Promise<unknown> {
+  try {
+    server.listen(port, host);
+    await once(server, "listening");
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+async function listenLater(
   server: Server,
-  { host, port }: ListenAddress,
-  address: string,
+  address: ListenAddress,
+  signal: AbortSignal,
 ): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      server.listen(port, host);
-      await once(server, "listening");
-      return;
-    } catch (error) {
-      const isTaken = (error as NodeJS.ErrnoException).code === "EADDRINUSE";
-      if (!isTaken || attempt === listenTries) {
-        throw new KoalaError(
-          "ERR_TELEMETRY_LISTEN",
-          `Scrapes can't be answered at ${address}: ${messageOf(error)}. Give another address in "prometheus".`,
-          { cause: error },
-        );
-      }
-      await delay(listenPauseMs);
-    }
+  while (!signal.aborted) {
+    await delay(waitPauseMs, undefined, { ref: false, signal }).catch(() => {});
+    if (!signal.aborted && (await listen(server, address)) === undefined) return;
+  }
+}
+
+/** Whose metrics are at the address; undefined when it is somebody who does not say so. */
+async function ownerAt({ host, port }: ListenAddress): Promise<string | undefined> {
+  const name = host.includes(":") ? `[${host}]` : host;
+  try {
+    const signal = AbortSignal.timeout(probeMs);
+    const headers = { connection: "close" };
+    const response = await fetch(`http://${name}:${port}/`, { signal, headers });
+    await response.body?.cancel();
+    return response.headers.get(ownerHeader) ?? undefined;
+  } catch {
+    return undefined; // whatever it is, it is no daemon
   }
 }
 
