@@ -2,10 +2,10 @@
  * Real daemons and real apps for a test, each a process of its own. Everything that is started here ends
  * with the test, last started first, whether the test passed or not; folders go last.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { DaemonStatus } from "@koala/protocol";
+import type { DaemonStatus, DaemonUpgradeAnswer, DaemonUpgradeRequest } from "@koala/protocol";
 import {
   type Child,
   type ChildExit,
@@ -13,7 +13,7 @@ import {
   type Ending,
   spawnNode,
 } from "@koala/testing";
-import { askAdmin } from "./admin.ts";
+import { askAdmin, postAdmin } from "./admin.ts";
 
 export interface DaemonOptions {
   /** The daemon's folder; a new one that is removed after the test unless given. */
@@ -39,14 +39,18 @@ export interface Daemon {
   /** Where peers reach it: `127.0.0.1:PORT`. */
   readonly address: string;
   readonly pid: number;
+  /** The process that serves now, which is another one after an upgrade. */
+  currentPid(): number;
   readonly child: Child;
   /** All that it has logged. */
   log(): string;
   /** What `GET /v1/status` of its admin socket says. */
   status(): Promise<DaemonStatus>;
-  /** SIGTERM, and its end. */
+  /** Asks for an upgrade of the daemon; rejects with what is said instead. */
+  upgrade(request?: DaemonUpgradeRequest): Promise<DaemonUpgradeAnswer>;
+  /** SIGTERM to the process that serves now, and the end of all there were. */
   stop(): Promise<ChildExit>;
-  /** SIGKILL, and its end. */
+  /** SIGKILL, and the end. */
   kill(): Promise<ChildExit>;
 }
 
@@ -102,7 +106,13 @@ export async function startDaemon(test: Ending, options: DaemonOptions = {}): Pr
     ["--prefix", prefix, "--listen", listen, "--config", config],
     { env: { KOALA_LOG: "info", KOALA_LOG_FILE: "", KOALA_LOG_FORMAT: "text", ...options.env } },
   );
-  atEnd(test, () => child.stop(stopDeadlineMs));
+  const currentPid = (): number => pidIn(prefix) ?? child.pid;
+  const stop = (): Promise<ChildExit> => stopCurrent(child, currentPid());
+  successors.add(currentPid);
+  atEnd(test, async () => {
+    await stop();
+    successors.delete(currentPid);
+  });
   const [, address] = await child.line(/^koalad: listening on (\S+:\d+)$/, startDeadlineMs);
   await child.line(/^koalad: ready/, startDeadlineMs);
   return {
@@ -111,15 +121,52 @@ export async function startDaemon(test: Ending, options: DaemonOptions = {}): Pr
     address: address!,
     port: Number(address!.slice(address!.lastIndexOf(":") + 1)),
     pid: child.pid,
+    currentPid,
     child,
     log: () => child.output(),
     status: () => askAdmin(prefix, "/v1/status"),
-    stop: () => child.stop(stopDeadlineMs),
+    upgrade: (request = {}) => postAdmin(prefix, "/v1/upgrade/daemon", request),
+    stop,
     kill: () => {
-      child.kill();
+      killIfThere(currentPid(), "SIGKILL");
       return child.exit();
     },
   };
+}
+
+// A daemon that has taken over is no child of anybody, and must not survive a run that ends by an exception.
+const successors = new Set<() => number>();
+process.once("exit", () => {
+  for (const pidOf of successors) killIfThere(pidOf(), "SIGKILL");
+});
+
+/** Who serves a folder, as it says itself. */
+function pidIn(prefix: string): number | undefined {
+  try {
+    return Number(readFileSync(join(prefix, "koalad.pid"), "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+function killIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended.
+  }
+}
+
+/** The output of a daemon ends when the last process that had it from another one does. */
+async function stopCurrent(child: Child, pid: number): Promise<ChildExit> {
+  if (pid === child.pid) return await child.stop(stopDeadlineMs);
+  killIfThere(pid, "SIGTERM");
+  try {
+    return await child.exit(stopDeadlineMs);
+  } catch {
+    killIfThere(pid, "SIGKILL");
+    return await child.exit();
+  }
 }
 
 /** Starts daemons A and B, and waits until A's link to B is up. `config` is for both. */
