@@ -26,7 +26,7 @@ const leaves: Record<Kind, readonly string[]> = {
     "has(a.cage)",
     "has(a.mother)",
     "has(a.pen)",
-    "a.maybe_flag == null",
+    "(a.maybe_flag == null)",
   ],
   int: [
     "0",

@@ -1,4 +1,4 @@
-import { checkCondition, type Environment } from "@koala/cel";
+import { checkCondition, type Problem } from "@koala/cel";
 import {
   type ConfigProblem,
   definePolicy,
@@ -9,8 +9,8 @@ import {
   Verdict,
 } from "@koala/policy";
 import { type AclConfig, type AclRule, aclConfig, defaultRule } from "./config.ts";
-import { anyMethod, environmentOf, RuleInput } from "./rule-input.ts";
-import { compileRules, type RuleSet, rulesFor } from "./rule-set.ts";
+import { anyMethod, RuleInput } from "./rule-input.ts";
+import { checkRules, preparedRules, type RuleSet } from "./rule-set.ts";
 
 /** What an instance keeps. */
 export interface AclState {
@@ -26,31 +26,28 @@ export const aclPolicy: PolicyDefinition<AclConfig, AclState> = definePolicy<Acl
   version: "1.0.0",
   config: aclConfig,
   counters: ["allowed", "denied", "shadow_denied", "failed_rules"],
-  check: (config) => [...repeatedNames(config), ...problemsOf(config.rules.entries(), anyMethod)],
+  check: (config) => [...repeatedNames(config), ...problemsWithoutMethod(config)],
 
   checkMethod(config, method) {
-    const { service } = method;
-    const problems = problemsOf(rulesFor(config, method), environmentOf(method));
-    const where = `for ${service}/${method.method.name}: `;
-    return problems.map((problem) => ({ ...problem, message: where + problem.message }));
+    const where = `for ${method.service}/${method.method.name}: `;
+    return checkRules(config, method).map((found) => {
+      const problem = problemOf(found.index, found.rule, found);
+      return { ...problem, message: where + problem.message };
+    });
   },
 
   prepare(method, ctx) {
-    const { config } = ctx;
-    const rules = rulesFor(config, method).map(([, rule]) => rule);
-    if (rules.length === 0 && config.default === "allow") return false;
+    const { set, problems } = preparedRules(ctx.config, method);
+    if (set.isEmpty && ctx.config.default === "allow") return false;
     const name = `${method.service}/${method.method.name}`;
-    return compileRules(
-      rules,
-      method,
-      (rule, { reason }) => {
-        ctx.counters["failed_rules"]!++;
-        ctx.event("rule_failed", { rule: rule.name, method: name, reason });
-      },
-      (rule, reason) => {
-        ctx.warn("a rule does not fit a method", { rule: rule.name, method: name, reason });
-      },
-    );
+    for (const { rule, message } of problems) {
+      ctx.warn("a rule does not fit a method", { rule: rule.name, method: name, reason: message });
+    }
+    set.failed = (rule, { reason }) => {
+      ctx.counters["failed_rules"]!++;
+      ctx.event("rule_failed", { rule: rule.name, method: name, reason });
+    };
+    return set;
   },
 
   start: () => ({ input: new RuleInput() }),
@@ -100,26 +97,20 @@ function repeatedNames({ rules }: AclConfig): ConfigProblem[] {
   });
 }
 
-function problemsOf(
-  rules: Iterable<readonly [index: number, rule: AclRule]>,
-  environment: Environment,
-): ConfigProblem[] {
-  const problems: ConfigProblem[] = [];
-  for (const [index, rule] of rules) {
-    const { when } = rule;
-    if (when === undefined) continue;
-    for (const { message, offset, line, column } of checkCondition(when, environment)) {
-      const inFile = `when, line ${line}, column ${column}: ${message}`;
-      const text = rule.place === undefined ? message : inFile;
-      problems.push({ ...problem(index, rule, "when", text), ...at(rule, offset) });
-    }
-  }
-  return problems;
+function problemsWithoutMethod({ rules }: AclConfig): ConfigProblem[] {
+  return [...rules.entries()].flatMap(([index, rule]) =>
+    rule.when === undefined
+      ? []
+      : checkCondition(rule.when, anyMethod).map((found) => problemOf(index, rule, found)),
+  );
 }
 
-/** An offset is one into the text at the path, so it has no meaning for a file. */
-function at({ place }: AclRule, offset: number): { offset?: number } {
-  return place === undefined ? { offset } : {};
+/** Lines and columns are within the expression. An offset has no meaning for a file. */
+function problemOf(index: number, rule: AclRule, found: Problem): ConfigProblem {
+  const { message, offset, line, column } = found;
+  return rule.place === undefined
+    ? { ...problem(index, rule, "when", message), offset }
+    : problem(index, rule, "when", `when, line ${line}, column ${column}: ${message}`);
 }
 
 function problem(index: number, rule: AclRule, key: string, message: string): ConfigProblem {

@@ -1,14 +1,16 @@
 /** The rules that are for a method, compiled. */
 import {
   type Condition,
-  checkCondition,
+  type ConditionProblem,
   compileFirst,
   type Environment,
   type Failure,
   type First,
   isProblems,
 } from "@koala/cel";
+import { assert } from "@koala/interface";
 import { fits, type PreparedMethod } from "@koala/policy";
+import type { MethodSchema } from "@koala/schema";
 import { callerGuard } from "./caller-guard.ts";
 import type { AclConfig, AclRule } from "./config.ts";
 import { environmentOf, type RuleInput } from "./rule-input.ts";
@@ -22,13 +24,25 @@ interface Part {
   readonly first: First;
 }
 
-export type RuleFailed = (rule: AclRule, failure: Failure) => void;
+/** An expression that is wrong for a method. */
+export interface RuleProblem extends ConditionProblem {
+  readonly rule: AclRule;
+  /** Place of the rule in the configuration. */
+  readonly index: number;
+}
 
 export class RuleSet {
+  /** Told of each expression that fails. */
+  failed: ((rule: AclRule, failure: Failure) => void) | undefined = undefined;
   private readonly parts: readonly Part[];
 
   constructor(parts: readonly Part[]) {
     this.parts = parts;
+  }
+
+  /** The configuration has no rule that is for the method. */
+  get isEmpty(): boolean {
+    return this.parts.length === 0;
   }
 
   /** The first rule that fits the call; undefined when none does. */
@@ -39,15 +53,54 @@ export class RuleSet {
     }
     return undefined;
   }
+}
 
-  /** Whether a call's request, which costs a copy, may be read. */
-  get readsRequest(): boolean {
-    return this.parts.some(({ first }) => first.variables.has("request"));
+/** What checking has compiled, so that attaching need not: calls wait meanwhile. */
+const checked = new WeakMap<AclConfig, Map<MethodSchema, RuleSet>>();
+
+/** What is wrong with the rules that are for a method; they are kept compiled when nothing is. */
+export function checkRules(config: AclConfig, method: PreparedMethod): readonly RuleProblem[] {
+  const { set, problems } = compileRules(config, method);
+  if (problems.length > 0) return problems;
+  const sets = checked.get(config) ?? new Map<MethodSchema, RuleSet>();
+  checked.set(config, sets.set(method.method, set));
+  return [];
+}
+
+/** The rules that are for a method, and what is wrong with those that do not fit it. */
+export function preparedRules(
+  config: AclConfig,
+  method: PreparedMethod,
+): { set: RuleSet; problems: readonly RuleProblem[] } {
+  const set = checked.get(config)?.get(method.method);
+  return set === undefined ? compileRules(config, method) : { set, problems: [] };
+}
+
+function compileRules(
+  config: AclConfig,
+  method: PreparedMethod,
+): { set: RuleSet; problems: readonly RuleProblem[] } {
+  const all = rulesFor(config, method);
+  const environment = environmentOf(method);
+  const parts: Part[] = [];
+  const problems: RuleProblem[] = [];
+  const set: RuleSet = new RuleSet(parts);
+  for (let start = 0; start < all.length; start += rulesPerFunction) {
+    const some = all.slice(start, start + rulesPerFunction);
+    const rules = some.map(([, rule]) => rule);
+    const report = (index: number, failure: Failure): void => set.failed?.(rules[index]!, failure);
+    const { first, found } = compilePart(rules, environment, report);
+    parts.push({ rules, first });
+    for (const problem of found) {
+      const [index, rule] = some[problem.condition]!;
+      problems.push({ ...problem, index, rule });
+    }
   }
+  return { set, problems };
 }
 
 /** Those that are for a method, with their places in the configuration. */
-export function rulesFor(
+function rulesFor(
   { rules }: AclConfig,
   { service, method }: PreparedMethod,
 ): [index: number, rule: AclRule][] {
@@ -60,47 +113,30 @@ export function rulesFor(
 }
 
 /**
- * Compiles rules for a method. One that does not fit it (the method came after the rule was checked) does
- * what one that fails does: it denies if it is there to deny, and allows nothing.
+ * A rule that does not fit the method (which came after the rule was checked) does what one that fails
+ * does: it denies if it is there to deny, and allows nothing.
  */
-export function compileRules(
-  rules: readonly AclRule[],
-  method: PreparedMethod,
-  failed: RuleFailed,
-  unfit: (rule: AclRule, reason: string) => void,
-): RuleSet {
-  const environment = environmentOf(method);
-  const parts: Part[] = [];
-  for (let start = 0; start < rules.length; start += rulesPerFunction) {
-    const some = rules.slice(start, start + rulesPerFunction);
-    parts.push({ rules: some, first: compilePart(some, environment, failed, unfit) });
-  }
-  return new RuleSet(parts);
-}
-
 function compilePart(
   rules: readonly AclRule[],
   environment: Environment,
-  failed: RuleFailed,
-  unfit: (rule: AclRule, reason: string) => void,
-): First {
-  const conditions = rules.map((rule): Condition => {
-    const onFailure = rule.effect === "deny";
-    const guard = rule.caller === undefined ? undefined : callerGuard(rule.caller);
-    const { when } = rule;
-    const [problem] = when === undefined ? [] : checkCondition(when, environment);
-    if (problem !== undefined) unfit(rule, problem.message);
-    const expression = problem === undefined ? when : String(onFailure);
-    return {
-      ...(guard === undefined ? {} : { guard: guard as NonNullable<Condition["guard"]> }),
-      ...(expression === undefined ? {} : { expression }),
-      onFailure,
-    };
-  });
-  const first = compileFirst(conditions, environment, (index, failure) =>
-    failed(rules[index]!, failure),
+  report: (index: number, failure: Failure) => void,
+): { first: First; found: readonly ConditionProblem[] } {
+  const conditions = rules.map(conditionOf);
+  const first = compileFirst(conditions, environment, report);
+  if (!isProblems<ConditionProblem>(first)) return { first, found: [] };
+  const unfit = new Set(first.map(({ condition }) => condition));
+  const fitting = conditions.map((condition, index) =>
+    unfit.has(index) ? { ...condition, expression: String(condition.onFailure) } : condition,
   );
-  // They have just been checked one by one.
-  if (isProblems(first)) throw new Error(first[0]?.message);
-  return first;
+  const second = compileFirst(fitting, environment, report);
+  assert(!isProblems(second), "rules without problems have none");
+  return { first: second, found: first };
+}
+
+type Guard = NonNullable<Condition["guard"]>;
+
+function conditionOf({ effect, caller, when }: AclRule): Condition {
+  const guard = caller === undefined ? {} : { guard: callerGuard(caller) as Guard };
+  const expression = when === undefined ? {} : { expression: when };
+  return { ...guard, ...expression, onFailure: effect === "deny" };
 }
