@@ -22,6 +22,8 @@ export interface TelemetryConfig {
   service_name: string;
   /** Probability that a call which comes without a trace begins a sampled one. */
   sample: number;
+  /** Gives handlers of this host's apps the header `traceparent`, also where callers sent none. */
+  add_header: boolean;
   /** Counts each caller apart. */
   callers: boolean;
   /** Most combinations of side, method and caller in each runtime. */
@@ -39,6 +41,7 @@ export const telemetryConfig: z.ZodType<TelemetryConfig> = z.strictObject({
   otlp_headers: z.record(z.string(), z.string()).default({}),
   service_name: z.string().min(1).max(255).default("koala"),
   sample: z.number().min(0).max(1).default(0.01),
+  add_header: z.boolean().default(false),
   callers: z.boolean().default(true),
   series_max: z.int().min(16).max(16384).default(256),
   spans_max: z.int().min(64).max(262144).default(8192),

@@ -203,14 +203,31 @@ describe("telemetry: tracing", () => {
     assert.deepEqual(spansOf(harness), []);
   });
 
+  it("gives handlers a header when it is told to, whatever is sampled", () => {
+    for (const sample of [0, 1]) {
+      const config = { otlp, sample, add_header: true };
+      const far = createPolicyHarness({ policy, service: Shop, side: "server", config });
+      for (const options of [{}, { traceparent: { traceId, spanId } }]) {
+        const { metadata, trace } = far.call("Find", {}, options);
+        const flags = trace?.sampled ? "01" : "00";
+        const traceparent = `00-${trace?.traceId}-${trace?.spanId}-${flags}`;
+        assert.deepEqual(metadata, { traceparent });
+      }
+      const unsampled = `00-${traceId}-${spanId}-00`;
+      const call = far.call("Find", {}, { metadata: { traceparent: unsampled } });
+      assert.deepEqual(call.metadata, { traceparent: unsampled });
+      const near = createPolicyHarness({ policy, service: Shop, config });
+      assert.deepEqual(near.call("Find").metadata, {});
+    }
+  });
+
   it("tells the far side when it does not sample", () => {
     const near = createPolicyHarness({ policy, service: Shop, config: { otlp, sample: 0 } });
     const { trace } = near.call("Find");
     assert.equal(trace?.sampled, false);
     assert.deepEqual(spansOf(near), []);
-    const far = createPolicyHarness({ policy, service: Shop, config: { otlp, sample: 1 } });
-    const call = far.start("Find", {}, { traceparent: trace! });
-    assert.equal(call.outcome, "sent");
+    assert.match(trace!.traceId, /^[0-9a-f]{32}$/);
+    assert.match(trace!.spanId, /^[0-9a-f]{16}$/);
   });
 
   it("samples as many as it is told to", () => {

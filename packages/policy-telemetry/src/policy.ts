@@ -96,7 +96,7 @@ function onRequest(call: PolicyCall, ctx: Context): undefined {
   const record = state.records.take();
   // First: reading malformed headers ends the call here, and it is not to be counted.
   if (ctx.config.otlp !== undefined) {
-    beginSpan(call, record, state.ids, ctx.config.sample, ctx.random);
+    beginSpan(call, record, state.ids, ctx.config, ctx.random);
   }
   const base = baseOf(call, ctx);
   record.base = base;

@@ -45,6 +45,12 @@ const batchMax = 64;
 const batchMs = 250;
 const statusMessageMax = 256;
 
+/** What decides about traces; a part of the configuration. */
+export interface TraceRules {
+  readonly sample: number;
+  readonly add_header: boolean;
+}
+
 /**
  * Decides about a request: goes on with the trace that it has, or begins one. With a span, what follows
  * on its way becomes the span's child: the frame's trace context, and the header where there was one.
@@ -53,7 +59,7 @@ export function beginSpan(
   call: PolicyCall,
   record: CallRecord,
   ids: TraceIds,
-  sample: number,
+  rules: TraceRules,
   random: () => number,
 ): void {
   let parent = call.trace;
@@ -61,26 +67,24 @@ export function beginSpan(
     const header = call.metadata.get("traceparent");
     if (typeof header === "string") parent = readTraceParent(header);
   }
-  if (parent === undefined) {
-    const traceId = ids.traceId();
-    const spanId = ids.spanId();
-    const sampled = random() < sample;
+  const sampled = parent === undefined ? random() < rules.sample : parent.sampled;
+  let trace = parent;
+  if (trace === undefined || sampled) {
     // Not sampled is passed on as well: the far side must not decide once more.
-    call.trace = { traceId, spanId, sampled };
-    if (!sampled) return;
-    record.traceId = traceId;
-    record.spanId = spanId;
-    return;
+    trace = { traceId: parent?.traceId ?? ids.traceId(), spanId: ids.spanId(), sampled };
+    call.trace = trace;
   }
-  if (!parent.sampled) return;
-  record.traceId = parent.traceId;
-  record.parentId = parent.spanId;
-  record.spanId = ids.spanId();
-  const trace = { traceId: record.traceId, spanId: record.spanId, sampled: true };
-  call.trace = trace;
+  const addsHeader = rules.add_header && call.side === "server";
+  if (sampled) {
+    record.traceId = trace.traceId;
+    record.spanId = trace.spanId;
+    if (parent !== undefined) record.parentId = parent.spanId;
+  } else if (!addsHeader) return;
   const { metadata } = call;
-  if (metadata.get("traceparent") === undefined) return;
-  metadata.set("traceparent", formatTraceParent(trace));
+  const hadHeader = metadata.get("traceparent") !== undefined;
+  if (!hadHeader && !addsHeader) return;
+  if (sampled || !hadHeader) metadata.set("traceparent", formatTraceParent(trace));
+  if (!sampled || !hadHeader) return;
   const state = metadata.get("tracestate");
   if (typeof state === "string") record.traceState = state;
 }
