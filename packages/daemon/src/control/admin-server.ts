@@ -112,23 +112,32 @@ class SocketAdminServer implements AdminServer {
     if (this.isClosed) return;
     this.isClosed = true;
     this.listener.leave();
-    await this.endConnections(() => {});
+    await this.endConnections(
+      () => {},
+      (stream) => stream.cut(),
+    );
   }
 
   async close(): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
     this.listener.close();
-    await this.endConnections((socket) => socket.destroy());
+    await this.endConnections(
+      (socket) => socket.destroy(),
+      (stream) => stream.end(),
+    );
   }
 
-  private async endConnections(answering: (socket: Socket) => void): Promise<void> {
+  private async endConnections(
+    answering: (socket: Socket) => void,
+    streaming: (stream: RunningStream) => void,
+  ): Promise<void> {
     const ends = [...this.connections.keys()].map(
       (socket) => new Promise<void>((resolve) => socket.once("close", () => resolve())),
     );
     for (const [socket, { stream }] of this.connections) {
       if (stream === undefined) answering(socket);
-      else stream.end();
+      else streaming(stream);
     }
     const cut = setTimeout(() => {
       for (const socket of this.connections.keys()) socket.destroy();

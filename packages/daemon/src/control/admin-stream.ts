@@ -20,6 +20,8 @@ export interface AdminStream {
 export interface RunningStream {
   /** Writes what is there already, and ends. */
   end(): void;
+  /** The same without an end: the reader asks the daemon that comes next for the rest. */
+  cut(): void;
 }
 
 /** Writes a stream until one of the two sides ends it. */
@@ -55,6 +57,11 @@ export function runStream(response: ServerResponse, stream: AdminStream): Runnin
       pump();
       over();
       response.end();
+    },
+    cut: () => {
+      pump();
+      over();
+      response.socket?.destroySoon();
     },
   };
 }

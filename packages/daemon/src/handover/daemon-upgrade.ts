@@ -86,6 +86,8 @@ export class DaemonUpgrade {
         daemon.takeLinks();
       },
       apps: () => appServer.save(),
+      saveEvents: () => events.save(),
+      resumeEvents: () => events.resume(),
       note: (step, fields) => {
         area.info(step, fields);
         events.publish("upgrade", step, fields);

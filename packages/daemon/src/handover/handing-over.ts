@@ -6,6 +6,7 @@ import { KoalaError, messageOf } from "@koala/interface";
 import { closeFd, monotonicMicros } from "@koala/native";
 import type { DaemonUpgradeAnswer, MovedParts, UpgradeStep } from "@koala/protocol";
 import type { AppServerState } from "../control/app-server.ts";
+import type { EventBusState } from "../events/event-bus.ts";
 import { version } from "../version.ts";
 import { type MainState, swapMainDescriptors } from "./main-state.ts";
 import { RuntimeAnswers } from "./runtime-answers.ts";
@@ -37,6 +38,9 @@ export interface HandedOver {
   pause(): void;
   unpause(): void;
   apps(): AppServerState;
+  /** Events wait from here on, until `resumeEvents` or the end. */
+  saveEvents(): EventBusState;
+  resumeEvents(): void;
   /** A line for the log and for those who follow events. */
   note(step: string, fields: Record<string, string | number>): void;
 }
@@ -171,6 +175,7 @@ export class HandingOver {
         instance: daemon.instance,
         nextRuntime: daemon.nextRuntime,
         apps: daemon.apps(),
+        events: daemon.saveEvents(),
         admin: daemon.admin,
         listener: daemon.listener,
         runtimes: saved.map(({ fd, fds }) => ({ fd, fds })),
@@ -192,6 +197,7 @@ export class HandingOver {
     this.answers.reset();
     this.daemon.command({ op: "thaw" });
     this.daemon.unpause();
+    this.daemon.resumeEvents();
     try {
       await this.answers.all("thawed", this.daemon.runtimeCount, resumeDeadlineMs);
     } catch (error) {

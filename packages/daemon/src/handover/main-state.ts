@@ -1,5 +1,6 @@
 /** What the main thread of one daemon process hands to that of the next. */
 import type { AppServerState } from "../control/app-server.ts";
+import type { EventBusState } from "../events/event-bus.ts";
 
 /** A runtime's state file and the descriptors that it names. */
 export interface RuntimeFile {
@@ -16,6 +17,7 @@ export interface MainState {
   /** Whose turn it is to get the next link. */
   readonly nextRuntime: number;
   readonly apps: AppServerState;
+  readonly events: EventBusState;
   /** The admin socket. */
   readonly admin: number;
   /** The port for other daemons; -1 when there is none. */
