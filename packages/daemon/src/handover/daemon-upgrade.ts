@@ -1,5 +1,6 @@
 /** Replacing the daemon's process while it serves: the part of the daemon that leaves, and that comes. */
 import { KoalaError, type Listener } from "@koala/interface";
+import { closeFd } from "@koala/native";
 import type { DaemonUpgradeAnswer, DaemonUpgradeRequest } from "@koala/protocol";
 import type { AdminServer } from "../control/admin-server.ts";
 import type { AppServer } from "../control/app-server.ts";
@@ -130,6 +131,7 @@ export class DaemonUpgrade {
         thread.command({ op: "prepare", fd: preparation.schemas });
       }
       await this.restoring.all("prepared", count, prepareDeadlineMs);
+      closeFd(preparation.schemas);
       const state = await predecessor.state();
       checkState(state, count);
       runtimes.threads.forEach((thread, index) => {
@@ -138,6 +140,7 @@ export class DaemonUpgrade {
       });
       open(state);
       await this.restoring.all("restored", count, restoreDeadlineMs);
+      for (const { fd: file } of state.runtimes) closeFd(file);
       await predecessor.commit();
     } catch (error) {
       await predecessor.refuse(error);

@@ -5,7 +5,7 @@
  */
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { KoalaError, messageOf } from "@koala/interface";
-import { monotonicMicros } from "@koala/native";
+import { closeFd, monotonicMicros } from "@koala/native";
 import type { Runtime } from "@koala/runtime";
 import type { SchemaStore } from "../datapath/schema-store.ts";
 import type { Command, Notice } from "../worker/commands.ts";
@@ -43,6 +43,8 @@ export class WorkerHandover {
   private readonly options: WorkerHandoverOptions;
   private readonly prepared: SchemaState[] = [];
   private isRestored = false;
+  /** The state that was written down last, and that the main thread has passed on. */
+  private savedFd = -1;
 
   constructor(options: WorkerHandoverOptions) {
     this.options = options;
@@ -105,6 +107,8 @@ export class WorkerHandover {
   private thaw(): void {
     if (this.isRestored) this.options.resume();
     else this.options.goOn();
+    if (this.savedFd >= 0) closeFd(this.savedFd);
+    this.savedFd = -1;
     this.isRestored = false;
     this.answer({ step: "thawed", atMicros: monotonicMicros() });
   }
@@ -113,6 +117,7 @@ export class WorkerHandover {
     const fds: number[] = [];
     const state = swapDescriptors(this.options.save(), (fd) => fds.push(fd) - 1);
     const { fd, bytes } = writeStateFile(`koala-state-${this.options.index}`, state);
+    this.savedFd = fd;
     return { step: "saved", fd, bytes, fds, summary: summaryOf(state, fds.length) };
   }
 
