@@ -2,7 +2,7 @@
 /** The program `koalad`: reads flags and configuration, runs the daemon, obeys signals. */
 import { parseArgs } from "node:util";
 import { messageOf } from "@koala/interface";
-import { loadConfig } from "./config/index.ts";
+import { type LoadedConfig, loadConfigFile } from "./config/index.ts";
 import { Daemon } from "./control/daemon.ts";
 import { createLog, logOptionsFrom } from "./log/index.ts";
 import { version } from "./version.ts";
@@ -31,17 +31,13 @@ await main();
 async function main(): Promise<void> {
   const flags = readFlags();
   if (flags === undefined) return;
-  let config: ReturnType<typeof loadConfig>;
+  const { config: path, prefix, listen } = flags;
+  const load = (): LoadedConfig => loadConfigFile({ env: process.env, path, prefix, listen });
+  let loaded: LoadedConfig;
   let log: ReturnType<typeof createLog>;
   try {
-    const { config: path, prefix, listen } = flags;
-    config = loadConfig({
-      env: process.env,
-      ...(path === undefined ? {} : { path }),
-      ...(prefix === undefined ? {} : { prefix }),
-      ...(listen === undefined ? {} : { listen }),
-    });
-    log = createLog(logOptionsFrom(process.env, config.log));
+    loaded = load();
+    log = createLog(logOptionsFrom(process.env, loaded.config.log));
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n`);
     process.exitCode = EXIT_USAGE;
@@ -52,8 +48,10 @@ async function main(): Promise<void> {
     await log.close();
     return;
   }
+  const { config } = loaded;
   const daemon = new Daemon({
-    config,
+    loaded,
+    reload: load,
     log,
     takeover: flags.takeover,
     onLeft: () => void log.close().then(() => process.exit(0)),
@@ -79,7 +77,10 @@ async function main(): Promise<void> {
   const onSignal = (): void => void end(ending ? daemon.stop() : daemon.drain());
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
-  process.on("SIGHUP", () => log.reopen());
+  process.on("SIGHUP", () => {
+    log.reopen();
+    void daemon.applyConfig();
+  });
   try {
     await daemon.start();
   } catch (error) {

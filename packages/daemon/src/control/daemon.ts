@@ -8,7 +8,7 @@ import { KoalaError, type Listener, messageOf } from "@koala/interface";
 import { EAGAIN, errnoName, POLL_IN, unwatch, watch } from "@koala/native";
 import { ADMIN_SOCKET, CONTROL_SOCKET } from "@koala/protocol";
 import { adoptTcpListener, createTcpTransport } from "@koala/transport-tcp";
-import { type Config, formatAddress } from "../config/index.ts";
+import { type Config, formatAddress, type LoadedConfig } from "../config/index.ts";
 import { EngineUpgrades } from "../engines/engine-upgrades.ts";
 import { RuntimeOrders } from "../engines/runtime-orders.ts";
 import { createBoundedPublisher } from "../events/bounded-publisher.ts";
@@ -19,12 +19,7 @@ import type { MainState } from "../handover/main-state.ts";
 import { removePidFile, writePidFile } from "../handover/pid-file.ts";
 import { addUpgradeRoutes } from "../handover/upgrade-routes.ts";
 import type { RootLog } from "../log/index.ts";
-import {
-  compileModule,
-  locateModule,
-  openModuleCache,
-  removeModuleCache,
-} from "../modules/index.ts";
+import { addPolicyRoutes, ownRequester, PolicyManager } from "../policies/index.ts";
 import { RuntimePool } from "../runtimes/runtime-pool.ts";
 import { version } from "../version.ts";
 import type { Notice, PeerAddress } from "../worker/commands.ts";
@@ -38,7 +33,9 @@ import { addModuleUpgradeRoute } from "./upgrade-routes.ts";
 const acceptsPerTurn = 64;
 
 export interface DaemonOptions {
-  config: Config;
+  loaded: LoadedConfig;
+  /** Reads the configuration again, in the way in which it was read first. */
+  reload: () => LoadedConfig;
   log: RootLog;
   /** A part of the daemon has failed that it can't go on without. */
   onFailure: (reason: string) => void;
@@ -61,7 +58,6 @@ export class Daemon {
   readonly runtimes: RuntimePool;
   private readonly orders = new RuntimeOrders();
   private readonly engineUpgrades: EngineUpgrades;
-  private cache: string | undefined;
   private appServer: AppServer | undefined;
   private adminServer: AdminServer | undefined;
   private listener: Listener | undefined;
@@ -72,8 +68,10 @@ export class Daemon {
   private readonly takeover: number | undefined;
   private readonly onFailure: (reason: string) => void;
   private readonly onLeft: () => void;
+  private readonly policies: PolicyManager;
 
-  constructor({ config, log, onFailure, onLeft, takeover }: DaemonOptions) {
+  constructor({ loaded, reload, log, onFailure, onLeft, takeover }: DaemonOptions) {
+    const { config } = loaded;
     this.config = config;
     this.log = log;
     this.takeover = takeover;
@@ -84,28 +82,37 @@ export class Daemon {
       log,
       events: this.events,
       onNotice: (notice) => this.onNotice(notice),
-      onLost: (thread, code, message) => this.appServer?.lost(thread, code, message) ?? 0,
+      onLost: (thread, code, message) => {
+        this.policies.runtimeLost(thread.index);
+        return this.appServer?.lost(thread, code, message) ?? 0;
+      },
       onChange: () => this.notify(),
       onFailure,
     });
+    this.policies = new PolicyManager({
+      loaded,
+      reload,
+      runtimes: () => this.runtimes.threads.filter(({ state }) => state !== "ended"),
+      events: this.events,
+      log: log.area("policy"),
+      setLogLevel: (next) => this.setLogLevel(next),
+    });
+    this.runtimes.quarantine = (slot, reason) => this.policies.quarantine(slot, reason);
+    addPolicyRoutes(this.admin, this.policies);
     addStatusRoutes(this.admin, { status: () => this.report() });
     addEventRoutes(this.admin, this.events);
     addUpgradeRoutes(this.admin, (request) => this.upgrade.handOver(this.upgraded(), request));
     this.engineUpgrades = new EngineUpgrades({
       runtimes: () => this.runtimes.threads,
       orders: this.orders,
-      compile: (path) => {
-        const { modules } = config;
-        return compileModule(locateModule(path, modules), modules, this.moduleCache()).path;
-      },
-      revision: () => 0,
+      compile: (path) => this.policies.compile(path),
+      revision: () => this.policies.revision,
       events: this.events,
       log: log.area("runtime"),
     });
-    addModuleUpgradeRoute(this.admin, [this.engineUpgrades]);
-    const { prepare } = this.runtimes;
+    addModuleUpgradeRoute(this.admin, [this.engineUpgrades, this.policies]);
     this.runtimes.prepare = async (thread) => {
-      await prepare(thread);
+      await this.policies.beginOne(thread);
       await this.engineUpgrades.prepare(thread);
     };
   }
@@ -133,8 +140,12 @@ export class Daemon {
       const { listen } = this.config.daemon;
       if (listen !== null) await this.listen(listen.host, listen.port);
       this.checkStarting();
+      await this.policies.start();
+      this.checkStarting();
       this.runtimes.start(peers);
       await this.until(() => this.runtimes.areReady || this.stopping !== undefined);
+      this.checkStarting();
+      await this.policies.begin();
       this.checkStarting();
       this.runtimes.open();
       this.takeLinks();
@@ -154,13 +165,18 @@ export class Daemon {
 
   /** Starts in the place of a daemon that serves. Throws, having touched nothing, when that one goes on. */
   private async takeOver(fd: number): Promise<void> {
-    const { runtimes } = this;
+    const { runtimes, policies } = this;
     try {
+      await policies.start();
       await this.upgrade.takeOver(
         fd,
         runtimes,
         await this.resolvePeers(),
-        () => this.until(() => runtimes.areReady || this.stopping !== undefined),
+        async () => {
+          await this.until(() => runtimes.areReady || this.stopping !== undefined);
+          this.checkStarting();
+          await policies.begin();
+        },
         (state) => {
           this.checkStarting();
           this.adoptSockets(state);
@@ -176,6 +192,7 @@ export class Daemon {
     } catch (error) {
       this.state = "stopped";
       await runtimes.leave();
+      await policies.close();
       throw error;
     }
   }
@@ -186,6 +203,7 @@ export class Daemon {
       throw new KoalaError("ERR_HANDOVER_PREFIX", text);
     }
     this.claimPrefix(state);
+    this.events.restore(state.events);
     if (state.listener >= 0) this.listener = adoptTcpListener(state.listener);
   }
 
@@ -197,7 +215,7 @@ export class Daemon {
     return {
       ...{ log, events, runtimes, appServer, adminServer, listener },
       prefix: config.daemon.prefix,
-      policies: 0,
+      policies: this.policies.count,
       pauseLinks: () => this.pauseLinks(),
       takeLinks: () => this.takeLinks(),
       leave: () => void this.leave(),
@@ -209,6 +227,7 @@ export class Daemon {
   private async leave(): Promise<void> {
     this.state = "stopped";
     await Promise.all([this.adminServer?.leave(), this.runtimes.leave()]);
+    await this.policies.close();
     this.onLeft();
   }
 
@@ -229,6 +248,22 @@ export class Daemon {
   async stop(): Promise<void> {
     this.stopping ??= this.stopEverything();
     await this.stopping;
+  }
+
+  /** Applies koala.toml as it is now; what is wrong with it is in the log. */
+  async applyConfig(): Promise<void> {
+    const log = this.log.area("config");
+    try {
+      const options = { reset: false, dryRun: false };
+      const answer = await this.policies.apply(options, ownRequester("SIGHUP"));
+      const { revision, changes, needsRestart, notes } = answer;
+      log.info("applied", { revision, changes: changes.length });
+      for (const note of notes) log.info("note", { note });
+      if (needsRestart.length > 0)
+        log.warn("waits for a restart", { keys: needsRestart.join(", ") });
+    } catch (error) {
+      log.error("not applied, nothing has changed", { reason: messageOf(error) });
+    }
   }
 
   /** The daemon and all its runtimes; rejects when one does not answer. */
@@ -258,10 +293,20 @@ export class Daemon {
     this.stopListening();
     const admin = this.adminServer?.close();
     await this.runtimes.stop();
+    await this.policies.close();
     await admin;
-    if (this.cache !== undefined) removeModuleCache(this.cache);
     this.appServer?.close();
     removePidFile(this.config.daemon.prefix);
+  }
+
+  /** The variable wins over the file, as at the start. */
+  private setLogLevel({ log: { level } }: Config): boolean {
+    const spec = process.env["KOALA_LOG"] ?? level;
+    const before = this.log.spec;
+    this.log.setSpec(spec);
+    if (this.log.spec === before) return false;
+    for (const thread of this.runtimes.threads) thread.command({ op: "log", spec: this.log.spec });
+    return true;
   }
 
   private async untilDrained(): Promise<void> {
@@ -277,12 +322,6 @@ export class Daemon {
     if (!runtimes.haveDrained) {
       this.log.area("daemon").warn("calls were cut off", isLate ? { afterMs: drainMs } : {});
     }
-  }
-
-  /** Where compiled modules lie. */
-  private moduleCache(): string {
-    this.cache ??= openModuleCache(this.config.daemon.prefix);
-    return this.cache;
   }
 
   private checkStarting(): void {
@@ -311,7 +350,13 @@ export class Daemon {
 
   private onNotice(notice: Notice): void {
     if (notice.op === "handover") this.upgrade.take(notice);
-    else if (notice.op === "closed") this.appServer?.closed(notice.app);
+    else if (
+      notice.op === "policies" ||
+      notice.op === "policy-message" ||
+      notice.op === "policy-failed"
+    ) {
+      this.policies.onNotice(notice);
+    } else if (notice.op === "closed") this.appServer?.closed(notice.app);
     else if (notice.op === "engines") this.orders.take(notice);
     else if (notice.op === "event") {
       this.events.publish(notice.topic, notice.name, notice.fields, notice.timeMs);

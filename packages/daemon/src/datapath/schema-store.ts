@@ -19,6 +19,8 @@ export type ServiceComparison = ReturnType<typeof compareServices>;
 export class SchemaStore {
   private readonly entries = new Map<string, Entry>();
   private readonly comparisons = new Map<string, ServiceComparison | KoalaError>();
+  /** A schema has come that was not known. */
+  onCompiled: (schema: ServiceSchema) => void = () => {};
 
   /** The schema, if it is known here, with one user more. */
   acquire(service: string, hash: string): ServiceSchema | undefined {
@@ -44,6 +46,7 @@ export class SchemaStore {
     }
     this.dropUnused();
     this.entries.set(`${service}#${hash}`, { schema, users: 1 });
+    this.onCompiled(schema);
     return schema;
   }
 

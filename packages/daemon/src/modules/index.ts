@@ -9,3 +9,4 @@ export {
   type PolicyModule,
 } from "./policy-module.ts";
 export { requireModule } from "./require-module.ts";
+export { sourcesReady } from "./source-file.ts";

@@ -70,8 +70,7 @@ function planOne(
   const bytes = sharedBytesOf(module.definition, config, input.runtimes);
   const old = input.current.find((attachment) => attachment.policy.name === policy.name);
   const stays =
-    old !== undefined &&
-    old.policy.enabled &&
+    old?.policy.enabled === true &&
     policy.enabled &&
     old.module.definition.name === module.definition.name &&
     old.shared.byteLength === bytes;

@@ -1,4 +1,5 @@
 /** What somebody wants to be changed, and who. */
+import type { PeerCredentials } from "@koala/native";
 import type { PolicyModule } from "../modules/index.ts";
 import type { DesiredState } from "./desired-state.ts";
 
@@ -6,8 +7,13 @@ import type { DesiredState } from "./desired-state.ts";
 export interface Requester {
   readonly uid: number;
   readonly pid: number;
-  /** `koalactl` (the admin socket), `SIGHUP`, `start`. */
+  /** `admin` (the socket), `SIGHUP`, `start`. */
   readonly via: string;
+}
+
+/** Whoever has asked at the admin socket. */
+export function adminRequester({ uid, pid }: PeerCredentials): Requester {
+  return { uid, pid, via: "admin" };
 }
 
 /** The daemon itself. */

@@ -18,7 +18,7 @@ import { changesBetween, hasOtherCode } from "./change-list.ts";
 import type { ChangeRequest } from "./change-request.ts";
 import type { DesiredState } from "./desired-state.ts";
 import { type FoundProblem, type PolicyFile, policyError } from "./policy-problems.ts";
-import type { RuntimeAnswer, RuntimeGroup } from "./runtime-group.ts";
+import type { PolicyRuntime, RuntimeAnswer, RuntimeGroup } from "./runtime-group.ts";
 import type { PlannedPolicy, PolicyRefusal, PolicyStep } from "./runtime-plan.ts";
 
 /** What changes need to know of the daemon. */
@@ -55,16 +55,24 @@ export class PolicyChanges {
     return turn;
   }
 
-  /** What a runtime begins with. */
-  plannedFor(runtime: number): PlannedPolicy[] {
-    return plannedOf(this.attachments, runtime);
-  }
-
   /** Before there are runtimes: loads and checks everything, and starts the control parts. */
   async begin(state: DesiredState): Promise<void> {
     const next = await this.plan(state, new Map());
     await this.startControls(next, next);
     this.attachments = next;
+  }
+
+  /** Gives the first runtimes what they begin with; throws when one of the policies can't start. */
+  async beginAll(): Promise<void> {
+    const step = (runtime: number): PolicyStep => this.beginStep(runtime);
+    const answers = await this.environment.group.ask(step);
+    const refusals = answers.flatMap((answer) => answer.refusals);
+    if (refusals.length > 0) throw this.refusalError(step(0), refusals);
+  }
+
+  /** The same for one that comes later: policies that can't start are out of service there. */
+  async beginOne(runtime: PolicyRuntime): Promise<void> {
+    await this.environment.group.askOne(runtime, this.beginStep(runtime.index));
   }
 
   /** Checks a change, and carries it out unless it is a dry run. Throws when any part is refused. */
@@ -128,6 +136,10 @@ export class PolicyChanges {
   async close(): Promise<void> {
     const { log } = this.environment;
     await Promise.all(this.attachments.map((attachment) => closeControl(attachment, log)));
+  }
+
+  private beginStep(runtime: number): PolicyStep {
+    return { name: "begin", policies: plannedOf(this.attachments, runtime) };
   }
 
   private plan(state: DesiredState, upgrades: ChangeRequest["upgrades"]): Promise<Attachment[]> {

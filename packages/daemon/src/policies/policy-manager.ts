@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { KoalaError, messageOf } from "@koala/interface";
+import type { PeerCredentials } from "@koala/native";
 import type {
   ChangeAnswer,
   DiffAnswer,
@@ -18,15 +19,22 @@ import { defaultOrder, defaultPolicyName } from "../config/schema.ts";
 import type { EventBus } from "../events/event-bus.ts";
 import type { AreaLog } from "../log/index.ts";
 import {
+  compileModule,
   loadPolicyModule,
   locateModule,
   type ModulePlaces,
   openModuleCache,
   type PolicyModule,
   removeModuleCache,
+  sourcesReady,
 } from "../modules/index.ts";
 import type { Attachment } from "./attachment.ts";
-import { type ChangeRequest, ownRequester, type Requester } from "./change-request.ts";
+import {
+  adminRequester,
+  type ChangeRequest,
+  ownRequester,
+  type Requester,
+} from "./change-request.ts";
 import {
   type DesiredState,
   findPolicy,
@@ -48,7 +56,7 @@ import { keysForRestart } from "./restart-keys.ts";
 import { RevisionStore } from "./revision-store.ts";
 import { diffLines, specOf, textOf } from "./revision-text.ts";
 import { type PolicyRuntime, RuntimeGroup } from "./runtime-group.ts";
-import type { PlannedPolicy, PolicyNotice } from "./runtime-plan.ts";
+import type { PolicyNotice } from "./runtime-plan.ts";
 
 export interface PolicyManagerOptions {
   /** What the daemon was started with. */
@@ -73,6 +81,10 @@ export class PolicyManager {
   private state: DesiredState;
   private cache = "";
   private isClosed = false;
+  private hasBegun = false;
+  /** Resolved when the runtimes have what they begin with, or never will. */
+  private readonly begun: Promise<void>;
+  private endBeginning: () => void = () => {};
 
   constructor(options: PolicyManagerOptions) {
     this.options = options;
@@ -82,6 +94,9 @@ export class PolicyManager {
     this.state = stateOfFile(config.policies);
     this.group = new RuntimeGroup(options.runtimes);
     const { log } = options;
+    this.begun = new Promise((resolve) => {
+      this.endBeginning = resolve;
+    });
     this.cache = join(config.daemon.prefix, "modules", String(process.pid));
     this.changes = new PolicyChanges({
       runtimes: config.daemon.runtimes,
@@ -100,6 +115,7 @@ export class PolicyManager {
   async start(): Promise<void> {
     const { config } = this.loaded;
     openModuleCache(config.daemon.prefix);
+    await sourcesReady;
     const { latest } = this.store;
     if (latest > 0) {
       const stored = this.store.read(latest);
@@ -124,19 +140,21 @@ export class PolicyManager {
     });
   }
 
-  /** The runtimes are there: throws when a policy could not begin in one of them. */
-  checkStarted(): void {
-    for (const { policy, failures } of this.changes.attachments) {
-      const [first] = failures;
-      if (first === undefined) continue;
-      const text = `policy "${policy.name}" can't start in runtime ${first[0]}: ${first[1]}`;
-      throw new KoalaError("ERR_POLICY_START", text);
-    }
+  /** The first runtimes are there: gives them what they begin with. Throws when a policy can't start. */
+  async begin(): Promise<void> {
+    await this.changes.inTurn(() => this.changes.beginAll());
+    this.hasBegun = true;
+    this.endBeginning();
   }
 
-  /** What a runtime begins with, also one that takes the place of another. */
-  plannedFor(runtime: number): PlannedPolicy[] {
-    return this.changes.plannedFor(runtime);
+  /** Gives a runtime that takes the place of another what is in force. */
+  async beginOne(runtime: PolicyRuntime): Promise<void> {
+    await this.changes.inTurn(() => this.changes.beginOne(runtime));
+  }
+
+  /** Compiles a module that is no policy; returns the path that threads load. Throws ERR_MODULE_…. */
+  compile(path: string): string {
+    return compileModule(locateModule(path, this.places), this.places, this.cache).path;
   }
 
   /** Does something between two changes, so that none is under way meanwhile. */
@@ -163,20 +181,28 @@ export class PolicyManager {
     }
   }
 
-  /** The runtime has ended; another may take its place, which begins with `plannedFor`. */
+  /** The runtime has ended: nobody waits for its answers any more. */
   runtimeLost(runtime: number): void {
     this.group.lost(runtime);
   }
 
-  /** A policy must not run again in a runtime that is started anew, because it has hung there. */
-  quarantine(runtime: number, id: number, reason: string): void {
+  /** Takes a policy out of service in all runtimes, because it has hung in one; returns its name. */
+  quarantine(id: number, reason: string): string | undefined {
     const attachment = this.changes.attachments.find((item) => item.id === id);
-    if (attachment !== undefined) this.failed(attachment, runtime, reason);
-  }
-
-  /** Name of an attachment, for messages. */
-  nameOf(id: number): string | undefined {
-    return this.changes.attachments.find((item) => item.id === id)?.policy.name;
+    if (attachment === undefined) return undefined;
+    for (const { index } of this.options.runtimes()) attachment.failures.set(index, reason);
+    const { name, onFailure } = attachment.policy;
+    this.options.events.publish("policy", "quarantined", { policy: name, onFailure, reason });
+    // Not in turn: a change that is under way may be waiting for the runtime that hangs.
+    this.group
+      .ask(() => ({ name: "fail", id, reason }))
+      .catch((error: unknown) => {
+        this.options.log.warn("a policy can't be taken out", {
+          policy: name,
+          reason: messageOf(error),
+        });
+      });
+    return name;
   }
 
   attach(spec: PolicySpec, dryRun: boolean, who: Requester): Promise<ChangeAnswer> {
@@ -207,8 +233,9 @@ export class PolicyManager {
   }
 
   /** Reads koala.toml again. What can't change while the daemon runs is named in the answer. */
-  apply(options: { reset: boolean; dryRun: boolean }, who: Requester): Promise<ChangeAnswer> {
-    return this.changes.inTurn(async () => {
+  async apply(options: { reset: boolean; dryRun: boolean }, who: Requester): Promise<ChangeAnswer> {
+    await this.begun;
+    return await this.changes.inTurn(async () => {
       this.checkOpen();
       const { reset, dryRun } = options;
       const before = this.loaded;
@@ -259,20 +286,29 @@ export class PolicyManager {
     });
   }
 
+  /** Number of the newest revision; 0 when nothing was changed yet. */
+  get revision(): number {
+    return this.store.latest;
+  }
+
+  /** Policies that are attached. */
+  get count(): number {
+    return this.changes.attachments.length;
+  }
+
+  /** Whether a policy that is attached has its code from this module. */
+  has(module: string): boolean {
+    return this.usersOf(module).length > 0;
+  }
+
   /** Newer code for a module, beside the old; its instances go on with their state. */
-  upgrade(request: UpgradeModuleRequest, who: Requester): Promise<ChangeAnswer> {
+  upgrade(request: UpgradeModuleRequest, peer: PeerCredentials): Promise<ChangeAnswer> {
+    const who = adminRequester(peer);
     const { module: use, path, dryRun = false } = request;
     return this.change(async () => {
-      const users = this.changes.attachments.filter(
-        ({ policy, module }) => policy.use === use || module.definition.name === use,
-      );
+      const users = this.usersOf(use);
       if (users.length === 0) {
-        const known = [...new Set(this.changes.attachments.map(({ policy }) => policy.use))];
-        const text = known.length === 0 ? "none is" : `in use are: ${known.join(", ")}`;
-        throw new KoalaError(
-          "ERR_POLICY_NAME",
-          `no policy that is attached uses "${use}"; ${text}`,
-        );
+        throw new KoalaError("ERR_POLICY_NAME", `no policy that is attached uses "${use}"`);
       }
       const upgrades = new Map<string, PolicyModule>();
       const paths = { ...this.state.paths };
@@ -296,6 +332,7 @@ export class PolicyManager {
   }
 
   async list(): Promise<PoliciesAnswer> {
+    await this.begun;
     const answers = await this.group.ask(() => ({ name: "status" }));
     const policies = statusOfPolicies(this.changes.attachments, answers, (name) =>
       originOf(this.state, name),
@@ -325,6 +362,7 @@ export class PolicyManager {
   /** Ends the control parts. The runtimes are gone, or about to be. */
   async close(): Promise<void> {
     this.isClosed = true;
+    this.endBeginning();
     this.group.lostAll();
     await this.changes.inTurn(() => this.changes.close());
     removeModuleCache(this.cache);
@@ -334,8 +372,9 @@ export class PolicyManager {
     return this.loaded.config.modules;
   }
 
-  private change(make: () => ChangeRequest | Promise<ChangeRequest>): Promise<ChangeAnswer> {
-    return this.changes.inTurn(async () => {
+  private async change(make: () => ChangeRequest | Promise<ChangeRequest>): Promise<ChangeAnswer> {
+    await this.begun;
+    return await this.changes.inTurn(async () => {
       this.checkOpen();
       const request = await make();
       const answer = await this.changes.carryOut(request);
@@ -393,12 +432,19 @@ export class PolicyManager {
     };
   }
 
+  private usersOf(use: string): Attachment[] {
+    return this.changes.attachments.filter(
+      ({ policy, module }) => policy.use === use || module.definition.name === use,
+    );
+  }
+
   /** Code that runs must lie in directories that are still listed. */
   private checkDirectories(next: DesiredState): void {
     for (const { use } of policiesOf(next)) locateModule(next.paths[use] ?? use, this.places);
   }
 
   private failed({ policy, failures }: Attachment, runtime: number, reason: string): void {
+    if (failures.has(runtime)) return;
     failures.set(runtime, reason);
     const { name, onFailure } = policy;
     this.options.events.publish("policy", "quarantined", {
@@ -410,7 +456,7 @@ export class PolicyManager {
   }
 
   private checkOpen(): void {
-    if (!this.isClosed) return;
+    if (this.hasBegun && !this.isClosed) return;
     throw new KoalaError("ERR_DAEMON_STOPPED", "the daemon is about to stop; nothing is changed");
   }
 

@@ -34,7 +34,6 @@ export function policyError(
 
 function problemOf(found: FoundProblem, file: PolicyFile | undefined): Problem {
   const { policy, path } = found;
-  const message = sentence(found);
   // By identity: what was set by hand since does not stand in the file.
   const position = file?.policies.findIndex(
     (other) => other.name === policy.name && isSame(other, policy),
@@ -44,34 +43,29 @@ function problemOf(found: FoundProblem, file: PolicyFile | undefined): Problem {
       found.isModule === true
         ? placeInPolicy(file.document, position, { ...found, path: [], isUse: true })
         : placeInPolicy(file.document, position, found);
-    return { place, message, related: [] };
+    return { place, message: sentence(found), related: [] };
   }
-  const value = valueAt(policy.config, path);
+  const text = found.isModule === true ? found.message : `${dotPath(path)}: ${found.message}`;
   const source = `policy "${policy.name}"`;
+  const value = valueAt(policy.config, path);
   if (found.offset === undefined || typeof value !== "string") {
-    return { place: { source, text: "", range: null }, message, related: [] };
+    return { place: { source, text: "", range: null }, message: text, related: [] };
   }
+  // The expression itself is shown, with a mark below.
   const range = { start: found.offset, end: found.offset + 1 };
-  return {
-    place: { source: `${source} ${dotPath(path)}`, text: value, range },
-    message,
-    related: [],
-  };
+  const place = { source: `${source} ${dotPath(path)}`, text: value, range };
+  return { place, message: found.message, related: [] };
 }
 
 function sentence({ policy, path, message, isModule }: FoundProblem): string {
   if (isModule === true) return `policy "${policy.name}": ${message}`;
-  const where = path.length === 0 ? "config" : `${dotPath(path)} in config`;
-  return `${where} of policy "${policy.name}": ${message}`;
+  return `${dotPath(path)} of policy "${policy.name}": ${message}`;
 }
 
-/** `rules[0].when` */
+/** `config.rules[0].when` */
 function dotPath(path: readonly PropertyKey[]): string {
-  let text = "";
-  for (const step of path) {
-    if (typeof step === "number") text += `[${step}]`;
-    else text += text === "" ? String(step) : `.${String(step)}`;
-  }
+  let text = "config";
+  for (const step of path) text += typeof step === "number" ? `[${step}]` : `.${String(step)}`;
   return text;
 }
 

@@ -7,7 +7,6 @@ import type {
   PolicySpec,
   RollbackConfigRequest,
   SetPolicyRequest,
-  UpgradeModuleRequest,
 } from "@koala/protocol";
 import { z } from "zod";
 import { type DurationRange, describeDurations, readDuration } from "../config/duration.ts";
@@ -86,12 +85,6 @@ export const rollbackBody: z.ZodType<RollbackConfigRequest> = z.strictObject({
   revision: z.number().int().min(1),
   dryRun,
 }) as z.ZodType<RollbackConfigRequest>;
-
-export const upgradeBody: z.ZodType<UpgradeModuleRequest> = z.strictObject({
-  module,
-  path: module.optional(),
-  dryRun,
-}) as z.ZodType<UpgradeModuleRequest>;
 
 /** A checked budget in microseconds. */
 export function budgetMicrosOf(text: string): number {

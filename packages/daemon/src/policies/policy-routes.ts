@@ -1,18 +1,10 @@
 /** Policies and revisions at the admin socket. */
-import type { PeerCredentials } from "@koala/native";
 import { AdminRefused, type AdminRegistry } from "../control/admin-registry.ts";
-import type { Requester } from "./change-request.ts";
+import { adminRequester } from "./change-request.ts";
 import type { PolicyManager } from "./policy-manager.ts";
-import {
-  applyBody,
-  attachBody,
-  detachBody,
-  rollbackBody,
-  setBody,
-  upgradeBody,
-} from "./policy-request.ts";
+import { applyBody, attachBody, detachBody, rollbackBody, setBody } from "./policy-request.ts";
 
-/** Adds the routes. `upgrade` is left to who also knows the modules that are no policies. */
+/** Adds the routes; `/v1/upgrade` is there for other modules, too. */
 export function addPolicyRoutes(registry: AdminRegistry, policies: PolicyManager): void {
   registry.add({ method: "GET", path: "/v1/policies", handle: () => policies.list() });
   registry.add({
@@ -20,34 +12,34 @@ export function addPolicyRoutes(registry: AdminRegistry, policies: PolicyManager
     path: "/v1/policies/attach",
     body: attachBody,
     handle: ({ body: { policy, dryRun = false }, peer }) =>
-      policies.attach(policy, dryRun, requesterOf(peer)),
+      policies.attach(policy, dryRun, adminRequester(peer)),
   });
   registry.add({
     method: "POST",
     path: "/v1/policies/detach",
     body: detachBody,
     handle: ({ body: { name, dryRun = false }, peer }) =>
-      policies.detach(name, dryRun, requesterOf(peer)),
+      policies.detach(name, dryRun, adminRequester(peer)),
   });
   registry.add({
     method: "POST",
     path: "/v1/policies/set",
     body: setBody,
-    handle: ({ body, peer }) => policies.set(body, requesterOf(peer)),
+    handle: ({ body, peer }) => policies.set(body, adminRequester(peer)),
   });
   registry.add({
     method: "POST",
     path: "/v1/config/apply",
     body: applyBody,
     handle: ({ body: { reset = false, dryRun = false }, peer }) =>
-      policies.apply({ reset, dryRun }, requesterOf(peer)),
+      policies.apply({ reset, dryRun }, adminRequester(peer)),
   });
   registry.add({
     method: "POST",
     path: "/v1/config/rollback",
     body: rollbackBody,
     handle: ({ body: { revision, dryRun = false }, peer }) =>
-      policies.rollback(revision, dryRun, requesterOf(peer)),
+      policies.rollback(revision, dryRun, adminRequester(peer)),
   });
   registry.add({
     method: "GET",
@@ -60,16 +52,6 @@ export function addPolicyRoutes(registry: AdminRegistry, policies: PolicyManager
     query: ["from", "to"],
     handle: ({ query }) => policies.diff(readNumber(query, "from"), readNumber(query, "to")),
   });
-  registry.add({
-    method: "POST",
-    path: "/v1/upgrade",
-    body: upgradeBody,
-    handle: ({ body, peer }) => policies.upgrade(body, requesterOf(peer)),
-  });
-}
-
-function requesterOf({ uid, pid }: PeerCredentials): Requester {
-  return { uid, pid, via: "admin" };
 }
 
 function readNumber(query: URLSearchParams, key: string): number | undefined {

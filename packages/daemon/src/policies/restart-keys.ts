@@ -17,7 +17,7 @@ export function keysForRestart(before: LoadedConfig, after: LoadedConfig): strin
     }
     for (const key of keyNames(section)) {
       if (live.includes(`${section}.${key}`)) continue;
-      const [a, b] = [before, after].map((loaded) => plain(valueOf(loaded, section, key)));
+      const [a, b] = [before, after].map((loaded) => plain(valueAt(loaded, section, key)));
       if (a !== b) keys.push(`${section}.${key}`);
     }
   }
@@ -25,7 +25,7 @@ export function keysForRestart(before: LoadedConfig, after: LoadedConfig): strin
 }
 
 /** The value of a key, also when the file leaves it to its default. */
-function valueOf({ document }: LoadedConfig, section: string, key: string): unknown {
+function valueAt({ document }: LoadedConfig, section: string, key: string): unknown {
   const table = (document.values[section] ?? {}) as Record<string, unknown>;
   const result = keyType(section, key)?.safeParse(table[key]);
   return result?.success ? result.data : table[key];

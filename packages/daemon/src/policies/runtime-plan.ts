@@ -34,6 +34,13 @@ export type PolicyStep =
   /** With the policies, for a runtime that was started anew since `prepare`. */
   | { readonly name: "commit"; readonly policies: readonly PlannedPolicy[] }
   | { readonly name: "abort" }
+  /**
+   * A runtime that is new begins with these. What can't start is out of service from the start, which the
+   * answer says.
+   */
+  | { readonly name: "begin"; readonly policies: readonly PlannedPolicy[] }
+  /** Takes a policy out of service that has hung in another runtime. */
+  | { readonly name: "fail"; readonly id: number; readonly reason: string }
   | { readonly name: "status" };
 
 /** Main thread to runtime. */

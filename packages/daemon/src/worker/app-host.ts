@@ -19,6 +19,7 @@ import type { Config } from "../config/index.ts";
 import type { AppEngine, AppEngineOptions } from "../datapath/app-engine.ts";
 import type { AppPort } from "../datapath/app-port.ts";
 import type { AppState } from "../datapath/app-state.ts";
+import type { Binding } from "../datapath/binding.ts";
 import { regionBytesFor } from "../datapath/receive-space.ts";
 import type { Router } from "../datapath/router.ts";
 import type { SchemaStore } from "../datapath/schema-store.ts";
@@ -231,6 +232,13 @@ export class AppHost {
         attachedMs,
       };
     });
+  }
+
+  /** What the apps of this runtime may call. */
+  *bindings(): Iterable<Binding> {
+    for (const { port } of this.apps.values()) {
+      for (const binding of port.bindings) if (binding !== undefined) yield binding;
+    }
   }
 
   bindingStatus(runtime: number): BindingStatus[] {

@@ -5,6 +5,7 @@ import type { EngineCommand, EngineNotice } from "../engines/engine-orders.ts";
 import type { EventNotice } from "../events/event-source.ts";
 import type { HandoverCommand, HandoverNotice } from "../handover/runtime-commands.ts";
 import type { SiblingEnd } from "../link/siblings.ts";
+import type { PolicyCommand, PolicyNotice } from "../policies/runtime-plan.ts";
 import type { RuntimeStatus } from "./status.ts";
 
 /** What a worker is started with. */
@@ -66,6 +67,9 @@ export type Command =
   | { op: "drain" }
   | EngineCommand
   | HandoverCommand
+  | PolicyCommand
+  /** Other levels of the log. */
+  | { op: "log"; spec: string }
   | { op: "stop" };
 
 /** Runtime to main thread. */
@@ -78,4 +82,5 @@ export type Notice =
   | { op: "drained" }
   | EngineNotice
   | HandoverNotice
+  | PolicyNotice
   | { op: "stopped" };

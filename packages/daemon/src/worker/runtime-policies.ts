@@ -69,24 +69,35 @@ export class RuntimePolicies {
     this.options = options;
   }
 
-  /** What a runtime begins with, before there are calls. What can't start is out of service from the start. */
-  begin(policies: readonly PlannedPolicy[]): void {
-    this.prepared = policies.map((planned) => this.prepareFirst(planned));
-    this.commit();
-  }
-
   /** Carries out a step; never throws. */
   carryOut(step: PolicyStep): PolicyStepAnswer {
     const begin = this.options.nowMicros();
     const refusals: PolicyRefusal[] = [];
     let bindings = 0;
     let moved = 0;
-    if (step.name === "prepare") this.prepare(step.policies, refusals);
-    else if (step.name === "upgrade") moved = this.upgrade(refusals);
-    else if (step.name === "commit") {
-      if (this.prepared === undefined) this.prepare(step.policies, refusals);
-      bindings = this.commit();
-    } else if (step.name === "abort") this.abort();
+    switch (step.name) {
+      case "begin":
+        this.begin(step.policies, refusals);
+        break;
+      case "prepare":
+        this.prepare(step.policies, refusals);
+        break;
+      case "upgrade":
+        moved = this.upgrade(refusals);
+        break;
+      case "commit":
+        // A runtime that was made anew since the change was prepared.
+        if (this.prepared === undefined) this.prepare(step.policies, refusals);
+        bindings = this.commit();
+        break;
+      case "abort":
+        this.abort();
+        break;
+      case "fail":
+        this.slotOf(step.id)?.fail(step.reason);
+        break;
+      case "status":
+    }
     const micros = this.options.nowMicros() - begin;
     if (step.name === "prepare" && refusals.length === 0) bindings = this.touched();
     return {
@@ -130,6 +141,13 @@ export class RuntimePolicies {
     return this.running.find(({ planned }) => planned.id === id)?.slot;
   }
 
+  /** Before there are calls. */
+  private begin(policies: readonly PlannedPolicy[], refusals: PolicyRefusal[]): void {
+    this.abort();
+    this.prepared = policies.map((planned) => this.prepareFirst(planned, refusals));
+    this.commit();
+  }
+
   private prepare(policies: readonly PlannedPolicy[], refusals: PolicyRefusal[]): void {
     this.abort();
     const prepared: Prepared[] = [];
@@ -162,16 +180,17 @@ export class RuntimePolicies {
     return { slot, planned, definition, config, before };
   }
 
-  private prepareFirst(planned: PlannedPolicy): Prepared {
+  private prepareFirst(planned: PlannedPolicy, refusals: PolicyRefusal[]): Prepared {
     const definition = requireModule(planned.path) as PolicyDefinition;
     const config = definition.config.parse(planned.config);
     let { failure } = planned;
     if (failure === "") {
       try {
-        const slot = this.createSlot(planned, definition, config);
-        return { slot, planned, definition, config, before: undefined };
+        return this.prepareOne(planned);
       } catch (error) {
-        failure = messageOf(error);
+        const refusal = refusalOf(planned, error);
+        refusals.push(refusal);
+        failure = refusal.message;
       }
     }
     // Out of service, but in its place: what becomes of its calls is up to `onFailure`.

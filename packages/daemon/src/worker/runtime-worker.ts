@@ -39,6 +39,8 @@ import { Closures } from "./closures.ts";
 import { CommandEngine } from "./command-engine.ts";
 import type { Command, Notice, WorkerData } from "./commands.ts";
 import { EpollWaiter } from "./epoll-waiter.ts";
+import { RuntimePolicies } from "./runtime-policies.ts";
+import { createSlotHost } from "./slot-host.ts";
 import type { RuntimeStatus } from "./status.ts";
 
 const drainQuietMs = 50;
@@ -130,6 +132,34 @@ const siblings = new Siblings({
   },
   link,
 });
+const policies = new RuntimePolicies({
+  chains: router.policies,
+  host: createSlotHost({
+    runtime,
+    router,
+    log: log.area("policy"),
+    place: { index, count: config.daemon.runtimes },
+    nowMicros: monotonicMicros,
+    running: heartbeat.running,
+    emitEvent: events.emit,
+    post: (slot, message) => {
+      const waiting = policies.admitMessage();
+      if (waiting === undefined) return false;
+      notify({ op: "policy-message", runtime: index, id: slot.id, message, waiting });
+      return true;
+    },
+    onFailed: (slot, reason) => {
+      notify({ op: "policy-failed", runtime: index, id: slot.id, name: slot.name, reason });
+    },
+  }),
+  nowMicros: monotonicMicros,
+  openCalls: () => router.calls.count,
+  bindings: () => host.bindings(),
+  schemas: () => schemas.all(),
+  log: log.area("policy"),
+});
+schemas.onCompiled = (schema) => policies.checkService(schema);
+router.onDenied = (report) => events.emit("policy", "denied", { ...report });
 router.situation = peers;
 router.onExportsChanged = () => {
   siblings.announce();
@@ -225,6 +255,14 @@ function obey(command: Command): void {
       return;
     case "engines":
       notify({ op: "engines", seq: command.seq, ...engines.obey(command) });
+      return;
+    case "policies": {
+      const answer = policies.carryOut(command.step);
+      notify({ op: "policies", runtime: index, seq: command.seq, answer });
+      return;
+    }
+    case "log":
+      log.setSpec(command.spec);
       return;
     case "status":
       notify({ op: "status", seq: command.seq, status: status() });
