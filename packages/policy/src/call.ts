@@ -94,6 +94,7 @@ export interface PolicyCall<Request = unknown, Response = unknown> {
   /** The typed reply; undefined unless the status is OK. */
   readonly response: Response | undefined;
   readonly responseBytes: number;
+  /** Of the reply. What `onRequest` sets here goes along with a denial. */
   readonly trailers: PolicyMetadata;
 
   /** Sends another message of the same type instead. For handlers only. */

@@ -164,7 +164,11 @@ export class BodyMessage implements MessageSource {
 
   setEntries(entries: readonly MetadataEntry[]): void {
     const { body } = this;
-    if (body === null) return;
+    if (body === null) {
+      // Trailers of a reply that does not come, because the policy is about to deny the request.
+      this.list = entries;
+      return;
+    }
     this.rebuildTail(body, body.hasTrace ? this.traceBytes(body) : null, encodeMetadata(entries));
     this.list = entries;
   }

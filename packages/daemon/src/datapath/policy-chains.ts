@@ -13,6 +13,7 @@ import {
   type Chain,
   isSelected,
   LiveCall,
+  type MetadataEntry,
   type Passage,
   runRequest,
   runResponse,
@@ -196,7 +197,8 @@ export class PolicyChains implements Engine, CallHost {
     const { requestId } = live;
     const by = rule === "" ? policy : `${policy}, rule ${rule}`;
     const text = `${call.method!.name}: ${message} (denied by policy ${by}; request ${requestId})`;
-    const entries: [string, string][] = [
+    const entries: MetadataEntry[] = [
+      ...sourceOf(live).response.entries(),
       ["koala-policy", policy],
       ["koala-request-id", requestId],
     ];
