@@ -85,7 +85,7 @@ export class HarnessCall {
 
   /** Headers as they go on. */
   get metadata(): MetadataInit {
-    return Object.fromEntries(this.source.request.entries());
+    return this.source.request.finalMetadata();
   }
 
   /** The reply that the caller gets; undefined when it gets none. */
@@ -94,7 +94,7 @@ export class HarnessCall {
   }
 
   get trailers(): MetadataInit {
-    return Object.fromEntries(this.source.response.entries());
+    return this.source.response.finalMetadata();
   }
 
   /** What the caller gets. OK while the call has not ended. */

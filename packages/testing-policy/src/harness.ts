@@ -309,6 +309,7 @@ export class PolicyHarness {
     source.origin = origin;
     source.statusMessage = message;
     call.outcome = outcome;
+    source.request.isGone = true;
     if (live.chain === null) return;
     runResponse(live, () => {
       const { denial } = live;
@@ -427,7 +428,7 @@ export class PolicyHarness {
   }
 
   private checked(policy: PolicyDefinition, raw: unknown): unknown {
-    const result = checkConfig(policy, raw, this.service);
+    const result = checkConfig(policy, raw, this.service, this.options.match);
     if (result.ok) return result.config;
     throw new KoalaError(
       "ERR_HARNESS_CONFIG",

@@ -21,14 +21,16 @@ class Segments implements SegmentSink {
 export type MetadataInit = Readonly<Record<string, string | Uint8Array>>;
 
 export class MessageBox implements MessageSource {
-  /** 0 when there is no message, as in a reply that is an error. */
-  bytes = 0;
+  /** The message was passed on: policies can't see it any more, as in the daemon. Tests still can. */
+  isGone = false;
   /** Tests set it to see what a policy does with a message that is none. */
   isMalformed = false;
   private readonly codec: MessageCodec;
   private readonly desc: DescMessage;
   private memory: Memory = none;
   private inlineLength = 0;
+  /** 0 when there is no message, as in a reply that is an error. */
+  private length = 0;
   private view: unknown = undefined;
   private metadata: readonly MetadataEntry[] = [];
 
@@ -37,17 +39,21 @@ export class MessageBox implements MessageSource {
     this.desc = desc;
   }
 
+  get bytes(): number {
+    return this.isGone ? 0 : this.length;
+  }
+
   /** A lazy view, as in the daemon: valid while the handler runs that has asked for it. */
   read(): unknown {
+    if (this.isGone || this.length === 0) return undefined;
     if (this.isMalformed) throw malformedMessage;
-    if (this.bytes === 0) return undefined;
     this.view ??= this.codec.view(this.memory, 0, this.inlineLength);
     return this.view;
   }
 
   /** A plain message, for tests. */
   copy(): Record<string, unknown> | undefined {
-    if (this.bytes === 0) return undefined;
+    if (this.length === 0) return undefined;
     return this.codec.read(this.memory, 0, this.inlineLength) as Record<string, unknown>;
   }
 
@@ -74,25 +80,25 @@ export class MessageBox implements MessageSource {
   clear(): void {
     this.memory = none;
     this.inlineLength = 0;
-    this.bytes = 0;
+    this.length = 0;
     this.view = undefined;
   }
 
   entries(): readonly MetadataEntry[] {
-    return this.metadata;
+    return this.isGone ? [] : this.metadata;
   }
 
   setEntries(entries: readonly MetadataEntry[]): void {
-    this.metadata = entries;
+    if (!this.isGone) this.metadata = entries;
+  }
+
+  /** Metadata as it went on, for tests. */
+  finalMetadata(): MetadataInit {
+    return Object.fromEntries(this.metadata);
   }
 
   setMetadata(metadata: MetadataInit): void {
     this.metadata = Object.entries(metadata);
-  }
-
-  /** A copy of what is written, to compare with. */
-  snapshot(): Uint8Array {
-    return this.memory.u8.slice(0, this.bytes);
   }
 
   /** Puts the segments behind the inline part, as a receiver sees them. */
@@ -112,7 +118,7 @@ export class MessageBox implements MessageSource {
     }
     this.memory = memory;
     this.inlineLength = inlineLength;
-    this.bytes = bytes;
+    this.length = bytes;
     this.view = undefined;
   }
 }
