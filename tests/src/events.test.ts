@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { closeFd, SOCKET_SEQPACKET, sendMessage, unixConnect } from "@koala/native";
+import type { DaemonEvent } from "@koala/protocol";
 import { spawnNode, until } from "@koala/testing";
 import { AdminError, askAdmin, postAdmin } from "./admin.ts";
 import { atEnd, startCluster, startDaemon } from "./cluster.ts";
@@ -106,6 +107,51 @@ describe("events of a daemon", suite, () => {
     await follower.line(/ daemon stopped/);
     await follower.line(/^the daemon has ended$/);
     assert.deepEqual(await follower.exit(), { code: 0, signal: null });
+  });
+});
+
+describe("events over the life of a daemon's process", suite, () => {
+  it("go on over an upgrade, each told once", async (t) => {
+    const daemon = await startDaemon(t);
+    await startKitchen(t, daemon);
+    const args = ["--prefix", daemon.prefix, "events", "--follow", "-o", "json"];
+    const follower = spawnNode(ctlProgram, args);
+    atEnd(t, () => follower.stop());
+    await follower.line(/"topic":"service","name":"served"/);
+    const before = await askAdmin(daemon.prefix, "/v1/events");
+    for (let i = 0; i < 2; i++) {
+      const { to } = await daemon.upgrade();
+      await follower.line(new RegExp(`"name":"ready","fields":{.*"pid":${to.pid}[,}]`));
+    }
+    const mesh = await connectTo(t, daemon, { name: "late" });
+    await follower.line(/"name":"attached","fields":{"app":\d+,"name":"late"/);
+    const after = await askAdmin(daemon.prefix, "/v1/events");
+    assert.equal(after.bus, before.bus);
+    assert.deepEqual(after.events.slice(0, before.events.length), before.events);
+    await mesh.close();
+    await follower.line(/"name":"detached","fields":{"app":\d+,"name":"late"/);
+    const seqs = follower
+      .output()
+      .split("\n")
+      .filter((line) => line.startsWith("{"))
+      .map((line) => (JSON.parse(line) as DaemonEvent).seq);
+    assert.deepEqual(
+      seqs,
+      seqs.map((_, i) => i + 1),
+    );
+  });
+
+  it("begin anew after the daemon was killed, and the reader hears of that", async (t) => {
+    const daemon = await startDaemon(t);
+    const follower = spawnNode(ctlProgram, ["--prefix", daemon.prefix, "events", "--follow"]);
+    atEnd(t, () => follower.stop());
+    await follower.line(/ daemon ready +version=/);
+    await daemon.kill();
+    const again = await startDaemon(t, { prefix: daemon.prefix });
+    await follower.line(/^the daemon has been started again$/);
+    await follower.line(new RegExp(` daemon ready +.*pid=${again.pid}`));
+    assert.deepEqual(await again.stop(), { code: 0, signal: null });
+    await follower.line(/^the daemon has ended$/);
   });
 });
 
