@@ -27,20 +27,16 @@ import { AppOutbox } from "./app-outbox.ts";
 import type { AppPort } from "./app-port.ts";
 import { BlockReturns } from "./block-returns.ts";
 import { Body } from "./body.ts";
-import { Call, CallTable, Outcome, Parked } from "./call.ts";
+import { type Call, Outcome, Parked } from "./call.ts";
 import { CallAliases } from "./call-aliases.ts";
+import { CallerCalls } from "./caller-calls.ts";
 import { type EndpointState, endpointStateVersion } from "./endpoint-state.ts";
 import { ParkQueue } from "./park-queue.ts";
 import { ReceiveSpace } from "./receive-space.ts";
 import type { Router } from "./router.ts";
 import { SendRegions } from "./send-regions.ts";
 
-/** A call's index in the app's table is in the low bits of its id, a generation in the high ones. */
-const CALL_INDEX_MASK = 0xfffff;
 const retryMs = 20;
-/** Stands for a call that has ended while its caller has not been told yet. */
-const endedCall = new Call(new CallTable());
-
 export class AppEndpoint implements AppEngine {
   readonly name: string;
   readonly label: string;
@@ -52,8 +48,7 @@ export class AppEndpoint implements AppEngine {
   invalidReason = "";
   /** Why the datapath must be closed; "" while all is well. */
   violation = "";
-  /** Calls it made that are open, calls it serves that are open. */
-  outgoing = 0;
+  /** Calls it serves that are open. */
   incoming = 0;
   callsMade = 0;
   callsServed = 0;
@@ -66,7 +61,7 @@ export class AppEndpoint implements AppEngine {
   private readonly words: Int32Array;
   private readonly slot = new Int32Array(SLOT_WORDS);
   private readonly body = new Body();
-  private readonly calls: (Call | null)[];
+  private readonly calls: CallerCalls;
   private readonly parked: ParkQueue;
   private readonly returns: BlockReturns;
   /** Wakes calls that wait for a region which the app could not take. */
@@ -89,7 +84,7 @@ export class AppEndpoint implements AppEngine {
     this.name = `app ${port.label}`;
     this.words = rings.i32;
     this.consumer = new RingConsumer(rings, 0, ringSlots);
-    this.calls = new Array<Call | null>(options.callsMax).fill(null);
+    this.calls = new CallerCalls(options.callsMax);
     this.send = new SendRegions(port, options.metadataBytesMax);
     this.parked = new ParkQueue((call) => router.offerAgain(call));
     this.receive = new ReceiveSpace({
@@ -117,6 +112,11 @@ export class AppEndpoint implements AppEngine {
     if (saved !== null) this.load(saved);
   }
 
+  /** Calls it made that are open. */
+  get outgoing(): number {
+    return this.calls.count;
+  }
+
   /** Calls whose request or reply waits for room here. */
   get parkedCount(): number {
     return this.parked.length + this.out.lateReplyCount;
@@ -134,7 +134,9 @@ export class AppEndpoint implements AppEngine {
   poll(budget: number): number {
     if (this.suspended) return 0;
     let done = 0;
-    if (this.deferred.length > 0) this.takeDeferred();
+    if (this.deferred.length > 0) {
+      for (const slot of this.deferred.splice(0)) if (this.violation === "") this.takeSlot(slot);
+    }
     while (done < budget && this.violation === "") {
       const index = this.consumer.next();
       if (index < 0) break;
@@ -343,8 +345,7 @@ export class AppEndpoint implements AppEngine {
   }
 
   adoptOutgoing(call: Call): void {
-    this.calls[call.callerId & CALL_INDEX_MASK] = call;
-    this.outgoing++;
+    this.calls.open(call.callerId, call);
   }
 
   adoptIncoming(call: Call, knownAs: number): void {
@@ -356,14 +357,36 @@ export class AppEndpoint implements AppEngine {
     this.parked.push(call);
   }
 
+  withdraw(call: Call): Int32Array {
+    this.calls.end(call.callerId);
+    this.callsMade--;
+    const slot = call.slot.slice();
+    slot[W_KIND] = slot[W_KIND]! & ~(SlotFlag.RELEASES << 8);
+    slot[W_TIMEOUT] = this.router.timeLeftMs(call);
+    return slot;
+  }
+
+  defer(slots: readonly Int32Array[]): void {
+    this.deferred.push(...slots);
+  }
+
+  detachReply(call: Call): boolean {
+    const { slot } = call;
+    if (call.copy === null) {
+      if (this.send.locate(slot, true, this.body) !== "") return false;
+      call.copy = this.body.privateCopy();
+      call.copy.owner = null;
+    }
+    this.releaseReply(slot);
+    slot[W_KIND] = slot[W_KIND]! | (SlotFlag.NO_BLOCK << 8);
+    return true;
+  }
+
   private load(saved: EndpointState): void {
     this.suspended = true;
     this.out.hold();
     this.out.load(saved);
-    for (const { callerId } of saved.lateReplies) {
-      this.calls[callerId & CALL_INDEX_MASK] = endedCall;
-      this.outgoing++;
-    }
+    for (const { callerId } of saved.lateReplies) this.calls.openEnded(callerId);
     this.deferred.push(...saved.deferred);
     this.callsMade = saved.callsMade;
     this.callsServed = saved.callsServed;
@@ -372,13 +395,6 @@ export class AppEndpoint implements AppEngine {
     } catch (error) {
       this.receive.close();
       throw error;
-    }
-  }
-
-  private takeDeferred(): void {
-    for (const slot of this.deferred.splice(0)) {
-      if (this.violation !== "") return;
-      this.takeSlot(slot);
     }
   }
 
@@ -404,7 +420,6 @@ export class AppEndpoint implements AppEngine {
   private takeCall(slot: Int32Array): void {
     this.returns.takeBeside(slot);
     const callerId = slot[W_CALL]!;
-    const index = callerId & CALL_INDEX_MASK;
     const binding = this.port.bindings[slot[W_TARGET]!];
     const method = binding?.schema.methods[slot[W_KIND]! >>> 16];
     if (binding === undefined || method === undefined) {
@@ -413,10 +428,8 @@ export class AppEndpoint implements AppEngine {
       );
       return;
     }
-    if (index >= this.calls.length || this.calls[index] !== null) {
-      this.violate(
-        `call id ${callerId} is in use or beyond the limit of ${this.calls.length} calls`,
-      );
+    if (!this.calls.isFree(callerId)) {
+      this.violate(`call id ${callerId} is in use or beyond the limit of ${this.calls.max} calls`);
       return;
     }
     const wrong = this.send.locate(slot, false, this.body);
@@ -435,8 +448,7 @@ export class AppEndpoint implements AppEngine {
       );
       return;
     }
-    this.calls[index] = call;
-    this.outgoing++;
+    this.calls.open(callerId, call);
     this.callsMade++;
     call.caller = this.port;
     call.callerId = callerId;
@@ -535,9 +547,9 @@ export class AppEndpoint implements AppEngine {
 
   private takeCancel(slot: Int32Array): void {
     const callerId = slot[W_CALL]!;
-    const call = this.calls[callerId & CALL_INDEX_MASK];
+    const call = this.calls.at(callerId);
     // The reply may have crossed the cancellation.
-    if (call === undefined || call === null) return;
+    if (call === null) return;
     // What is here may be a call that has ended, with its reply late, and is another one by now.
     if (!call.open || call.caller !== this.port || call.callerId !== callerId) return;
     const reason = statusFrom(slot[W_STATUS]! & 0xff);
@@ -546,8 +558,7 @@ export class AppEndpoint implements AppEngine {
 
   /** The reply to this app's call has been written: its id may be used again. */
   private replied(callerId: number): void {
-    this.calls[callerId & CALL_INDEX_MASK] = null;
-    this.outgoing--;
+    this.calls.end(callerId);
     this.runtime.markDirty(this);
   }
 

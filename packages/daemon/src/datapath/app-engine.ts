@@ -68,4 +68,13 @@ export interface AppEngine extends Engine, Omit<Party, "receive">, Replaceable<E
   adoptIncoming(call: Call, knownAs: number): void;
   /** A message of this call waits for room here, behind those adopted before. */
   adoptParked(call: Call): void;
+
+  // For moves to another runtime, while suspended:
+
+  /** Forgets a call of the app whose request is still in its memory; the slot that makes it again. */
+  withdraw(call: Call): Int32Array;
+  /** Slots that `withdraw` gave: they are taken before those in the ring. */
+  defer(slots: readonly Int32Array[]): void;
+  /** Takes a reply of the app that waits elsewhere out of its memory; false when it is malformed. */
+  detachReply(call: Call): boolean;
 }

@@ -23,6 +23,8 @@ export class AppPort implements Party, BlockOwner {
   readonly exports: (Export | undefined)[] = [];
   /** Set before anything is asked of the port. */
   engine!: AppEngine;
+  /** It is about to move to another runtime: nothing new is placed in its memory. */
+  isLeaving = false;
   private pins = 0;
   private readonly unpinned: (() => void)[] = [];
 
@@ -63,8 +65,8 @@ export class AppPort implements Party, BlockOwner {
     return this.engine.invalidReason;
   }
 
-  get receive(): Receiver {
-    return this.engine.receive;
+  get receive(): Receiver | undefined {
+    return this.isLeaving ? undefined : this.engine.receive;
   }
 
   begin(call: Call, body: Body): Outcome {

@@ -65,6 +65,7 @@ function saveCall(router: Router, call: Call, names: PartyNames): CallState {
     id: call.id,
     caller: call.caller === null ? null : names.refOf(call.caller),
     callerId: call.callerId,
+    knownAs: call.callee instanceof AppPort ? call.callee.engine.knownAs(call) : call.id,
     callee,
     binding: binding?.id ?? -1,
     bindingOwner: binding === null ? null : names.refOf(binding.caller),
@@ -154,11 +155,12 @@ function setRoute(
   call.replyCodec = schema.methods[calleeMethod]?.output ?? call.replyCodec;
 }
 
-function tellParties(router: Router, call: Call, { isHeld, waitsAt, parked }: CallState): void {
+function tellParties(router: Router, call: Call, saved: CallState): void {
+  const { isHeld, waitsAt, parked, knownAs } = saved;
   const { caller, callee } = call;
   if (caller instanceof AppPort) caller.engine.adoptOutgoing(call);
   // While a message of the call is parked, the app has not got the request, or has sent the reply.
-  if (callee instanceof AppPort && parked === Parked.NO) callee.engine.adoptIncoming(call, call.id);
+  if (callee instanceof AppPort && parked === Parked.NO) callee.engine.adoptIncoming(call, knownAs);
   if (isHeld && call.binding !== null) router.policies.begin(call);
   const place = waitsAt === "caller" ? caller : waitsAt === "callee" ? callee : null;
   if (place instanceof AppPort) place.engine.adoptParked(call);

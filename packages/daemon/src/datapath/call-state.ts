@@ -19,6 +19,8 @@ export interface CallState {
   /** Null: nobody waits for the reply any more. */
   readonly caller: PartyRef | null;
   readonly callerId: number;
+  /** As the app that serves it knows it: its id, unless it was made in another runtime. */
+  readonly knownAs: number;
   /** Null: its request waits until somebody serves it. */
   readonly callee: PartyRef | null;
   /** The caller's binding, by its id there; -1 when the call has none. */

@@ -50,7 +50,7 @@ export interface Receiver {
 /** One side of a call: an app of this host, or a link to another daemon. */
 export interface Party {
   /** Of apps. */
-  readonly receive?: Receiver;
+  readonly receive?: Receiver | undefined;
   /** For logs and status messages. */
   readonly label: string;
   /** It is of this host: an app, or another runtime of this daemon. */

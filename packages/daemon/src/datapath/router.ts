@@ -12,19 +12,11 @@ import { type Chain, Passage } from "@koala/policy/engine";
 import type { Runtime } from "@koala/runtime";
 import type { Heap } from "@koala/shm";
 import { PolicyParty } from "./attempts.ts";
-import {
-  type Binding,
-  type Candidate,
-  type CandidateMethod,
-  type Export,
-  type Reach,
-  type Refusal,
-  type RouteLink,
-  sameMethods,
-} from "./binding.ts";
+import type { Binding, Candidate, CandidateMethod, Export, Refusal, RouteLink } from "./binding.ts";
 import type { Body } from "./body.ts";
 import { type Call, CallTable, Outcome, Parked, type Party } from "./call.ts";
 import type { PartyEndpoint } from "./endpoints.ts";
+import { addLinkCandidate, Forwards } from "./forwards.ts";
 import { ParkQueue } from "./park-queue.ts";
 import { type DenialReport, PolicyChains } from "./policy-chains.ts";
 import type { SchemaStore } from "./schema-store.ts";
@@ -37,13 +29,12 @@ export interface LinkSituation {
   problems(): string[];
 }
 
-/** Turns of one sibling runtime, however many servers it has. */
-const turnsMax = 1024;
-
 export class Router {
   readonly calls: CallTable = new CallTable();
   readonly exports: Export[] = [];
   readonly links: RouteLink[] = [];
+  /** Where services have gone that this runtime has had. */
+  readonly forwards: Forwards = new Forwards();
   readonly policies: PolicyChains;
   /** Makes the calls that policies make. */
   readonly policyParty: PolicyParty;
@@ -101,6 +92,7 @@ export class Router {
     const index = this.links.indexOf(link);
     if (index < 0) return;
     this.links.splice(index, 1);
+    this.forwards.dropLink(link);
     this.routesChanged();
   }
 
@@ -427,6 +419,10 @@ export class Router {
     const here = this.localCandidates(binding);
     let isPending = false;
     if (reach !== "nowhere") isPending = this.addLinkCandidates(binding, true, here);
+    else if (here.length === 0) {
+      const link = this.forwards.linkFor(binding);
+      if (link !== undefined) addLinkCandidate(link, binding, here);
+    }
     // Who is about to be there on this host is worth the wait.
     if (reach === "anywhere" && here.length === 0 && !isPending) {
       this.addLinkCandidates(binding, false, here);
@@ -458,23 +454,19 @@ export class Router {
 
   /** Adds sibling runtimes, or peers, that serve the binding; true if some have yet to say so. */
   private addLinkCandidates(binding: Binding, siblings: boolean, candidates: Candidate[]): boolean {
-    const { target, schema } = binding;
-    const methods = sameMethods(schema.methods);
     let isPending = false;
     for (const link of this.links) {
-      if (link.sibling !== siblings || link.offers(target, schema.typeName) !== "service") continue;
-      const state = link.bindingState(binding);
-      if (state.state === "pending") isPending = true;
-      if (state.state !== "bound") continue;
-      const instances = link.instances(target, schema.typeName);
-      const candidate: Candidate = { party: link, target: state.id, instances, methods };
-      const turns = siblings ? Math.min(turnsMax, instances) : 1;
-      for (let turn = 0; turn < turns; turn++) candidates.push(candidate);
+      if (link.sibling === siblings && addLinkCandidate(link, binding, candidates)) {
+        isPending = true;
+      }
     }
     return isPending;
   }
 
-  private linksWithin(reach: Reach): RouteLink[] {
+  private linksWithin(binding: Binding): RouteLink[] {
+    const { reach } = binding;
+    const forward = reach === "nowhere" ? this.forwards.linkFor(binding) : undefined;
+    if (forward !== undefined) return [forward];
     return this.links.filter((link) => (link.sibling ? reach !== "nowhere" : reach === "anywhere"));
   }
 
@@ -495,7 +487,7 @@ export class Router {
     const { target, schema } = binding;
     const service = schema.typeName;
     const named = this.exports.filter((entry) => entry.name === target);
-    const links = this.linksWithin(binding.reach);
+    const links = this.linksWithin(binding);
     const offers = links.map((link) => link.offers(target, service));
     let refused: Refusal | undefined;
     for (const link of links) {
@@ -534,7 +526,7 @@ export class Router {
       found ??= new KoalaError(comparison.code, `${entry.party.label}: ${comparison.message}`);
     }
     if (found === undefined) return undefined;
-    for (const link of this.linksWithin(binding.reach)) {
+    for (const link of this.linksWithin(binding)) {
       if (!link.sibling || link.offers(binding.target, binding.schema.typeName) !== "service") {
         continue;
       }
