@@ -28,7 +28,7 @@ export function emitSelect(emitter: Emitter, { operand, field, offset }: Select)
       if (type.key.kind !== "string") break;
       return mapEntry(emitter, value, type, textConstant(field), offset);
     case "opaque":
-      return emitter.problem(offset, `expressions can't look into ${type.name}; only has() can`);
+      return emitter.problem(offset, `expressions can't look into ${type.name}`);
     default:
   }
   const message = `a value of type ${describeType(type)} has no field ${quoted(field)}`;

@@ -41,6 +41,7 @@ export {
   lookupType,
   mapType,
   messageType,
+  opaqueType,
   recordType,
   stringType,
   type Type,

@@ -114,6 +114,11 @@ export function recordType(name: string, fields: Readonly<Record<string, Type>>)
   return { kind: "record", name, fields };
 }
 
+/** For a variable that is there, but that expressions can't look into. */
+export function opaqueType(name: string): OpaqueType {
+  return { kind: "opaque", name };
+}
+
 export function isInteger(type: Type): type is IntegerType {
   return type.kind === "int" || type.kind === "uint";
 }

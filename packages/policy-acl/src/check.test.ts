@@ -52,6 +52,19 @@ describe("check", () => {
   });
 });
 
+describe("a method with a stream of requests", () => {
+  it("has no request that a rule could read", () => {
+    const methods = [{ ...shop.methods[0]!, kind: "client_streaming" as const }];
+    const check = (when: string): string[] => {
+      const config = { default: "allow", rules: [{ name: "a", effect: "deny", when }] };
+      const checked = checkConfig(acl, config, { ...shop, methods });
+      return checked.ok ? [] : checked.problems.map(({ message }) => message);
+    };
+    assert.match(check("request.query == 'x'")[0]!, /can't look into the stream of shop.v1.FindR/);
+    assert.deepEqual(check("caller.app == 'x'"), []);
+  });
+});
+
 describe("a file of rules", () => {
   it("comes behind the rules of the table", (context) => {
     const file = rulesFile(

@@ -6,6 +6,7 @@ import {
   lookupType,
   mapType,
   messageType,
+  opaqueType,
   recordType,
   stringType,
   type Type,
@@ -37,8 +38,11 @@ export const anyMethod: Environment = { variables };
 /** With the type of the method's request. Names of its package may be written without it. */
 export function environmentOf({ method }: PreparedMethod): Environment {
   const { input, parent } = method.desc;
+  // When a call of these begins, no message is there.
+  const isStream = method.kind === "client_streaming" || method.kind === "bidi_streaming";
+  const request = isStream ? opaqueType(`the stream of ${input.typeName}`) : messageType(input);
   return {
-    variables: { ...variables, request: messageType(input) },
+    variables: { ...variables, request },
     container: parent.file.proto.package,
   };
 }
