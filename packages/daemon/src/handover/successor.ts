@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, constants, realpathSync } from "node:fs";
 import { extname } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { KoalaError, messageOf } from "@koala/interface";
 import { closeFd, SOCKET_SEQPACKET, unixPair } from "@koala/native";
 import {
@@ -20,6 +21,7 @@ import {
 import { daemonStateVersion } from "./runtime-state.ts";
 
 const startDeadlineMs = 30_000;
+const exitKnownMs = 500;
 const scripts = [".js", ".mjs", ".cjs", ".ts", ".mts"];
 /** The descriptor that the new process finds its end of the channel at. */
 const CHANNEL_FD = 3;
@@ -68,6 +70,7 @@ export class Successor {
   version = "";
   pid = 0;
   private readonly child: ChildProcess;
+  private readonly exited: Promise<void>;
   private readonly channel: HandoverChannel<FromNew, FromOld>;
 
   /** Starts the process. */
@@ -86,7 +89,10 @@ export class Successor {
     } finally {
       closeFd(its);
     }
-    this.child.on("error", () => {});
+    this.exited = new Promise((resolve) => {
+      this.child.once("exit", () => resolve());
+      this.child.once("error", () => resolve());
+    });
     this.child.unref();
     this.channel = new HandoverChannel(mine, fromNewSchema);
   }
@@ -109,7 +115,7 @@ export class Successor {
     try {
       await this.channel.send(message, fds);
     } catch (error) {
-      throw this.explain(error);
+      throw await this.explain(error);
     }
   }
 
@@ -128,7 +134,7 @@ export class Successor {
     try {
       return expected(await this.channel.receive(deadlineMs), op);
     } catch (error) {
-      throw this.explain(error);
+      throw await this.explain(error);
     }
   }
 
@@ -148,8 +154,10 @@ export class Successor {
     this.channel.close();
   }
 
-  private explain(error: unknown): unknown {
+  private async explain(error: unknown): Promise<unknown> {
     if (!(error instanceof HandoverLost)) return error;
+    // Its end of the channel is closed a moment before it is known how it ended.
+    if (error.hasEnded) await Promise.race([this.exited, pause(exitKnownMs)]);
     const { exitCode, signalCode } = this.child;
     const how = signalCode ?? exitCode;
     const text = how === null ? error.message : `it ended with ${how}`;
