@@ -1,0 +1,167 @@
+/** What a scraper and a collector get of calls between real daemons with the policy `telemetry`. */
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { describe, it } from "node:test";
+import { RpcError } from "@koala/mrpc";
+import { type Ending, until } from "@koala/testing";
+import { atEnd, type Daemon } from "./cluster.ts";
+import { Kitchen } from "./gen/test/v1/kitchen_pb.ts";
+import { connectTo, startKitchen, startTopology } from "./kitchen.ts";
+
+interface Span {
+  daemon: string;
+  name: string;
+  kind: number;
+  traceId: string;
+  spanId: string;
+  parentSpanId?: string;
+  status: { code?: number };
+}
+
+interface OtlpBody {
+  resourceSpans: {
+    resource: { attributes: { key: string; value: { stringValue: string } }[] };
+    scopeSpans: { spans: Omit<Span, "daemon">[] }[];
+  }[];
+}
+
+const clientKind = 3;
+const serverKind = 2;
+
+/** Collects what daemons export. */
+async function startCollector(test: Ending): Promise<{ url: string; spans: Span[] }> {
+  const spans: Span[] = [];
+  const server = createServer((request, response) => {
+    let text = "";
+    request.setEncoding("utf8").on("data", (part) => {
+      text += part;
+    });
+    request.on("end", () => {
+      for (const { resource, scopeSpans } of (JSON.parse(text) as OtlpBody).resourceSpans) {
+        const id = resource.attributes.find(({ key }) => key === "service.instance.id");
+        const daemon = id!.value.stringValue;
+        for (const scope of scopeSpans)
+          spans.push(...scope.spans.map((span) => ({ ...span, daemon })));
+      }
+      response.end("{}");
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  atEnd(test, () => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, spans };
+}
+
+/** The budget is a wall clock's, and a crowded machine may stop a thread for longer than the default. */
+function policyFor(collector: string): string {
+  return `[[policy]]
+use = "telemetry"
+order = 0
+budget = "10s"
+[policy.config]
+prometheus = "127.0.0.1:0"
+otlp = "${collector}"
+sample = 1
+add_header = true
+`;
+}
+
+/** What a daemon shows at the port that it has chosen. */
+async function scrape(daemon: Daemon): Promise<string> {
+  const [, address] = /a port that the system chose.* address=(\S+)/.exec(daemon.log())!;
+  return (await fetch(`http://${address}/metrics`)).text();
+}
+
+/** The value of the one sample whose line begins so. */
+function sampleOf(text: string, name: string, labels: string): number {
+  const start = `${name}{${labels}} `;
+  const lines = text.split("\n").filter((line) => line.startsWith(start));
+  assert.equal(lines.length, 1, `${start}\n\n${text}`);
+  return Number(lines[0]!.slice(start.length));
+}
+
+describe("telemetry of calls", { timeout: 120_000 }, () => {
+  for (const hosts of [2, 1]) {
+    it(`is complete on both sides, with ${hosts === 2 ? "two daemons" : "one daemon"}`, async (t) => {
+      const collector = await startCollector(t);
+      const { client, server } = await startTopology(t, hosts, policyFor(collector.url));
+      await startKitchen(t, server);
+      const mesh = await connectTo(t, client, { name: "waiter" });
+      const kitchen = mesh.client(Kitchen, "kitchen");
+      const calls = 40;
+      await Promise.all(Array.from({ length: calls }, () => kitchen.echo({ text: "soup" })));
+      await assert.rejects(kitchen.fail({ status: 5, message: "no soup" }), RpcError);
+
+      for (const [side, daemon] of [
+        ["client", client],
+        ["server", server],
+      ] as const) {
+        const echo = 'grpc_type="unary",grpc_service="test.v1.Kitchen",grpc_method="Echo"';
+        const fail = 'grpc_type="unary",grpc_service="test.v1.Kitchen",grpc_method="Fail"';
+        const text = await scrape(daemon);
+        const prefix = `grpc_${side}`;
+        assert.equal(sampleOf(text, `${prefix}_started_total`, echo), calls);
+        assert.equal(sampleOf(text, `${prefix}_handled_total`, `${echo},grpc_code="OK"`), calls);
+        assert.equal(sampleOf(text, `${prefix}_handling_seconds_count`, echo), calls);
+        assert.ok(sampleOf(text, `${prefix}_handling_seconds_sum`, echo) > 0);
+        assert.equal(sampleOf(text, `${prefix}_handled_total`, `${fail},grpc_code="NotFound"`), 1);
+        const own = `side="${side}",service="test.v1.Kitchen",method="Fail",caller="waiter"`;
+        const outcome = `${own},code="NOT_FOUND",origin="remote-app"`;
+        assert.equal(sampleOf(text, "koala_calls_total", outcome), 1);
+        assert.equal(sampleOf(text, "koala_calls_in_flight", own), 0);
+      }
+
+      const { spans } = collector;
+      await until("all spans are there", () => spans.length >= 2 * (calls + 1));
+      assert.equal(spans.length, 2 * (calls + 1));
+      assert.equal(new Set(spans.map(({ traceId }) => traceId)).size, calls + 1);
+      for (const near of spans.filter(({ kind }) => kind === clientKind)) {
+        const far = spans.find((span) => span.parentSpanId === near.spanId);
+        assert.equal(near.parentSpanId, undefined);
+        assert.equal(near.daemon, client.name);
+        assert.equal(far?.kind, serverKind);
+        assert.equal(far?.daemon, server.name);
+        assert.equal(far?.traceId, near.traceId);
+        assert.equal(far?.name, near.name);
+        assert.equal(near.status.code === 2, near.name === "test.v1.Kitchen/Fail");
+      }
+    });
+
+    it(`goes on with the caller's trace, with ${hosts === 2 ? "two daemons" : "one daemon"}`, async (t) => {
+      const collector = await startCollector(t);
+      const { client, server } = await startTopology(t, hosts, policyFor(collector.url));
+      await startKitchen(t, server);
+      const mesh = await connectTo(t, client);
+      const kitchen = mesh.client(Kitchen, "kitchen");
+      const traceId = "0af7651916cd43dd8448eb211c80319c";
+      const metadata = [
+        ["traceparent", `00-${traceId}-b7ad6b7169203331-01`],
+        ["tracestate", "a=1"],
+        ["other", "x"],
+      ] as const;
+      let seen: Map<string, unknown> = new Map();
+      const onTrailer = (entries: readonly (readonly [string, unknown])[]): void => {
+        seen = new Map(entries);
+      };
+      await kitchen.context({}, { metadata, onTrailer });
+      const { spans } = collector;
+      await until("both spans are there", () => spans.length === 2);
+      const near = spans.find(({ kind }) => kind === clientKind);
+      const far = spans.find(({ kind }) => kind === serverKind);
+      assert.deepEqual([near?.traceId, far?.traceId], [traceId, traceId]);
+      assert.equal(near?.parentSpanId, "b7ad6b7169203331");
+      assert.equal(far?.parentSpanId, near?.spanId);
+      // The handler's own span would be a child of the server's.
+      assert.equal(seen.get("traceparent"), `00-${traceId}-${far?.spanId}-01`);
+      assert.deepEqual([seen.get("tracestate"), seen.get("other")], ["a=1", "x"]);
+
+      await kitchen.context({}, { onTrailer });
+      await until("two more are there", () => spans.length === 4);
+      const last = spans.findLast(({ kind }) => kind === serverKind);
+      assert.equal(seen.get("traceparent"), `00-${last?.traceId}-${last?.spanId}-01`);
+    });
+  }
+});
