@@ -71,7 +71,7 @@ export interface PolicyCall<Request = unknown, Response = unknown> {
   readonly caller: Caller;
   /** Milliseconds until the deadline, at least 1; 0 when there is none. */
   readonly timeLeftMs: number;
-  /** The typed request. */
+  /** The typed request. As metadata and trace it is there until it has been passed on, not in `onResponse`. */
   readonly request: Request;
   /** Bytes of the request's message. */
   readonly requestBytes: number;

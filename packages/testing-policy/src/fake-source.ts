@@ -28,7 +28,8 @@ export class FakeSource implements CallSource {
   status: Status = Status.OK;
   origin: Origin = Origin.REMOTE_APP;
   statusMessage = "";
-  trace: TraceContext | undefined = undefined;
+  /** As it goes on with the request, for tests. */
+  finalTrace: TraceContext | undefined = undefined;
   priority = 0;
   /** By the clock; 0 = none. */
   deadlineMs = 0;
@@ -46,6 +47,13 @@ export class FakeSource implements CallSource {
     const { desc, input, output } = facts.method;
     this.request = new MessageBox(input, desc.input as DescMessage);
     this.response = new MessageBox(output, desc.output as DescMessage);
+  }
+
+  get trace(): TraceContext | undefined {
+    return this.request.isGone ? undefined : this.finalTrace;
+  }
+  set trace(trace: TraceContext | undefined) {
+    if (!this.request.isGone) this.finalTrace = trace;
   }
 
   get timeLeftMs(): number {

@@ -112,7 +112,7 @@ export class HarnessCall {
     return this.source.priority;
   }
   get trace(): TraceContext | undefined {
-    return this.source.trace;
+    return this.source.finalTrace;
   }
   /** Label of the server that it was sent to; undefined before. */
   get endpoint(): string | undefined {

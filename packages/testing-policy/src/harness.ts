@@ -405,6 +405,7 @@ export class PolicyHarness {
       running: new Int32Array(1),
       nowMs: () => this.clock.nowMs,
       nowMicros: this.options.nowMicros ?? (() => this.clock.nowMs * 1000),
+      cpuMicros: () => this.clock.nowMs * 1000,
       random: () => this.prng.next() / 0x1_0000_0000,
       timer: (fire) => this.clock.timer(fire),
       warn: (_, what, fields) => note(this.warnings, { what, fields }),

@@ -25,12 +25,12 @@ export class MessageBox implements MessageSource {
   isGone = false;
   /** Tests set it to see what a policy does with a message that is none. */
   isMalformed = false;
+  /** 0 when there is no message, as in a reply that is an error. */
+  bytes = 0;
   private readonly codec: MessageCodec;
   private readonly desc: DescMessage;
   private memory: Memory = none;
   private inlineLength = 0;
-  /** 0 when there is no message, as in a reply that is an error. */
-  private length = 0;
   private view: unknown = undefined;
   private metadata: readonly MetadataEntry[] = [];
 
@@ -39,13 +39,9 @@ export class MessageBox implements MessageSource {
     this.desc = desc;
   }
 
-  get bytes(): number {
-    return this.isGone ? 0 : this.length;
-  }
-
   /** A lazy view, as in the daemon: valid while the handler runs that has asked for it. */
   read(): unknown {
-    if (this.isGone || this.length === 0) return undefined;
+    if (this.isGone || this.bytes === 0) return undefined;
     if (this.isMalformed) throw malformedMessage;
     this.view ??= this.codec.view(this.memory, 0, this.inlineLength);
     return this.view;
@@ -53,7 +49,7 @@ export class MessageBox implements MessageSource {
 
   /** A plain message, for tests. */
   copy(): Record<string, unknown> | undefined {
-    if (this.length === 0) return undefined;
+    if (this.bytes === 0) return undefined;
     return this.codec.read(this.memory, 0, this.inlineLength) as Record<string, unknown>;
   }
 
@@ -80,7 +76,7 @@ export class MessageBox implements MessageSource {
   clear(): void {
     this.memory = none;
     this.inlineLength = 0;
-    this.length = 0;
+    this.bytes = 0;
     this.view = undefined;
   }
 
@@ -118,7 +114,7 @@ export class MessageBox implements MessageSource {
     }
     this.memory = memory;
     this.inlineLength = inlineLength;
-    this.length = bytes;
+    this.bytes = bytes;
     this.view = undefined;
   }
 }

@@ -55,6 +55,7 @@ export class BodyMessage implements MessageSource {
   private body: Body | null = null;
   private codec: MessageCodec | null = null;
   private isTailCopied = false;
+  private bytesPassed = 0;
   private view: unknown = undefined;
   private list: readonly MetadataEntry[] | undefined;
 
@@ -72,9 +73,17 @@ export class BodyMessage implements MessageSource {
     this.list = undefined;
   }
 
+  /** As `detach`, but what is asked last of a request, how long it was, can be told until the next one. */
+  passOn(): void {
+    const bytes = this.bytes;
+    this.detach();
+    this.bytesPassed = bytes;
+  }
+
   /** The message is passed on, or kept elsewhere. */
   detach(): void {
     this.body = null;
+    this.bytesPassed = 0;
     this.codec = null;
     this.view = undefined;
     this.list = undefined;
@@ -86,7 +95,7 @@ export class BodyMessage implements MessageSource {
   }
 
   get bytes(): number {
-    return this.body?.bodyBytes() ?? 0;
+    return this.body?.bodyBytes() ?? this.bytesPassed;
   }
 
   /** Text of the status, for replies. */

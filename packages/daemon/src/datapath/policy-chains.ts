@@ -155,7 +155,7 @@ export class PolicyChains implements Engine, CallHost {
   closeRequest(call: Call, body: Body, isParked: boolean): void {
     const { request } = sourceOf(call.live!);
     if (isParked) keep(call, request, body);
-    request.detach();
+    request.passOn();
   }
 
   /** The reply could not be passed on now: what policies have read is kept. */
