@@ -140,6 +140,7 @@ const policies = new RuntimePolicies({
     log: log.area("policy"),
     place: { index, count: config.daemon.runtimes },
     nowMicros: monotonicMicros,
+    cpuMicros: threadCpuMicros,
     running: heartbeat.running,
     emitEvent: events.emit,
     post: (slot, message) => {

@@ -18,6 +18,8 @@ export interface SlotHostOptions {
   place: { readonly index: number; readonly count: number };
   /** Monotonic clock, microseconds. */
   nowMicros: () => number;
+  /** Processor time of this thread, microseconds. */
+  cpuMicros: () => number;
   /** The heartbeat's word for the slot whose handler runs. */
   running: Int32Array;
   emitEvent: (topic: "policy", name: string, fields: EventFields) => void;
@@ -58,6 +60,7 @@ export function createSlotHost(options: SlotHostOptions): SlotHost {
     running: options.running,
     nowMs: () => runtime.nowMs,
     nowMicros: options.nowMicros,
+    cpuMicros: options.cpuMicros,
     random: Math.random,
     timer: (fire) => {
       const timer = new Timer(fire);

@@ -24,6 +24,8 @@ const method = { name: "Find" } as MethodSchema;
 /** A clock that handlers can move. */
 export interface FakeHost extends SlotHost {
   micros: number;
+  /** Processor time, µs. */
+  cpu: number;
   readonly failures: string[];
   /** Timers that are set, by what they do. */
   readonly timers: Set<() => void>;
@@ -33,12 +35,14 @@ export function createHost(): FakeHost {
   const timers = new Set<() => void>();
   const host: FakeHost = {
     micros: 0,
+    cpu: 0,
     failures: [],
     timers,
     runtime: { index: 0, count: 1 },
     running: new Int32Array(1),
     nowMs: () => host.micros / 1000,
     nowMicros: () => host.micros,
+    cpuMicros: () => host.cpu,
     random: () => 0.5,
     timer: (fire) => ({
       set: () => void timers.add(fire),
