@@ -1,13 +1,17 @@
 /** What a scraper and a collector get of calls between real daemons with the policy `telemetry`. */
 import assert from "node:assert/strict";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { RpcError } from "@koala/mrpc";
 import { type Ending, until } from "@koala/testing";
-import { atEnd, type Daemon } from "./cluster.ts";
+import { askAdmin, postAdmin } from "./admin.ts";
+import { atEnd, createFolder, type Daemon, startDaemon } from "./cluster.ts";
 import { Kitchen } from "./gen/test/v1/kitchen_pb.ts";
-import { connectTo, startKitchen, startTopology } from "./kitchen.ts";
+import { connectTo, startKitchen, startTopology, untilPrinted } from "./kitchen.ts";
 
 interface Span {
   daemon: string;
@@ -164,4 +168,69 @@ describe("telemetry of calls", { timeout: 120_000 }, () => {
       assert.equal(seen.get("traceparent"), `00-${last?.traceId}-${last?.spanId}-01`);
     });
   }
+
+  it("loses no number when the policy is configured anew and upgraded, calls in flight included", async (t) => {
+    const collector = await startCollector(t);
+    const folder = createFolder(t);
+    const newer = newerTelemetry(folder);
+    const config = `[modules]\ndirectories = ["${folder}"]\n${policyFor(collector.url)}`;
+    const daemon = await startDaemon(t, { config });
+    const server = await startKitchen(t, daemon);
+    const mesh = await connectTo(t, daemon, { name: "waiter" });
+    const kitchen = mesh.client(Kitchen, "kitchen");
+    const { prefix } = daemon;
+
+    await kitchen.echo({ text: "before" });
+    const waiting = kitchen.wait({ key: "long", ms: 0 });
+    await untilPrinted(server, /began long/);
+    const set = await postAdmin(prefix, "/v1/policies/set", {
+      name: "telemetry",
+      merge: { sample: 0, service_name: "kitchens" },
+    });
+    assert.deepEqual(
+      set.changes.map(({ kind }) => kind),
+      ["reconfigured"],
+    );
+    await kitchen.echo({ text: "between" });
+    const upgrade = await postAdmin(prefix, "/v1/upgrade", { module: "telemetry", path: newer });
+    assert.deepEqual(
+      upgrade.changes.map(({ kind }) => kind),
+      ["upgraded"],
+    );
+    await kitchen.echo({ text: "after" });
+    server.write("release long");
+    await waiting;
+
+    const text = await scrape(daemon);
+    for (const side of ["client", "server"]) {
+      for (const [method, count] of [
+        ["Echo", 3],
+        ["Wait", 1],
+      ] as const) {
+        const labels = `grpc_type="unary",grpc_service="test.v1.Kitchen",grpc_method="${method}"`;
+        assert.equal(sampleOf(text, `grpc_${side}_started_total`, labels), count);
+        assert.equal(
+          sampleOf(text, `grpc_${side}_handled_total`, `${labels},grpc_code="OK"`),
+          count,
+        );
+        assert.equal(sampleOf(text, `grpc_${side}_handling_seconds_count`, labels), count);
+      }
+    }
+    const { policies } = await askAdmin(prefix, "/v1/policies");
+    assert.equal(policies[0]?.version, "99.0.0");
+    await until("the spans from before are there", () => collector.spans.length >= 2);
+  });
 });
+
+/** The policy as a module of a later version. */
+function newerTelemetry(folder: string): string {
+  const entry = fileURLToPath(import.meta.resolve("@koala/policy-telemetry"));
+  const copy = join(folder, "newer");
+  cpSync(dirname(entry), copy, {
+    recursive: true,
+    filter: (source) => !source.includes(".test."),
+  });
+  const code = join(copy, "policy.js");
+  writeFileSync(code, readFileSync(code, "utf8").replace('version: "0.1.0"', 'version: "99.0.0"'));
+  return join(copy, "index.js");
+}
