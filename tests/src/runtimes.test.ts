@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
 import { test } from "node:test";
 import type { Client } from "@koala/mrpc";
 import { RpcError, Status } from "@koala/mrpc";
@@ -210,21 +209,4 @@ test("a daemon that drains waits for calls between its runtimes", async (t) => {
   release(servers, keys);
   assert.deepEqual(await ends, ["OK", "OK", "OK"]);
   assert.deepEqual(await stopped, { code: 0, signal: null });
-});
-
-test("a daemon whose runtime fails again and again says so and ends with code 1", async (t) => {
-  const crash = new URL("./programs/crash-runtime.js", import.meta.url).href;
-  const env = { NODE_OPTIONS: `--import=${crash}` };
-  const daemon = await startDaemon(t, { daemonKeys, env });
-  // The first app goes to runtime 0, the next one to runtime 1, whenever it is there again.
-  const mesh = await connectTo(t, daemon);
-  await assert.rejects(connectTo(t, daemon, { waitMs: 20_000 }));
-  assert.deepEqual(await daemon.child.exit(), { code: 1, signal: null });
-  assert.match(
-    daemon.log(),
-    /^koalad: runtime 1 failed: made to fail by a test; runtimes have failed more than 5 times in 60 s$/m,
-  );
-  assert.deepEqual(readdirSync(daemon.prefix), ["koala.toml"], "its sockets are gone");
-  const call = mesh.client(Kitchen, "kitchen").who({}, { timeoutMs: 200 });
-  assert.match(await endOf(call), /^(UNAVAILABLE|DEADLINE_EXCEEDED) app$/);
 });

@@ -16,6 +16,7 @@ export type {
   MatchConfig,
   ModulesConfig,
   PeerConfig,
+  PlacementConfig,
   PolicyConfig,
   RuntimeConfig,
 } from "./config.ts";

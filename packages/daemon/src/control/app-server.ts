@@ -268,7 +268,10 @@ export class AppServer {
   private drop(channel: Channel): void {
     if (!this.channels.delete(channel.id)) return;
     if (channel.deadline !== null) clearTimeout(channel.deadline);
-    if (channel.runtime !== null) channel.runtime.apps--;
+    if (channel.runtime !== null) {
+      channel.runtime.apps--;
+      this.options.runtimes.left(channel.runtime);
+    }
     if (channel.watcher >= 0) unwatch(channel.watcher);
     closeFd(channel.fd);
   }

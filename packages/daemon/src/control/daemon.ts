@@ -21,6 +21,7 @@ import { addUpgradeRoutes } from "../handover/upgrade-routes.ts";
 import type { RootLog } from "../log/index.ts";
 import { addPolicyRoutes, ownRequester, PolicyManager } from "../policies/index.ts";
 import { RuntimePool } from "../runtimes/runtime-pool.ts";
+import { addRuntimeRoutes } from "../runtimes/runtime-report.ts";
 import { version } from "../version.ts";
 import type { Notice, PeerAddress } from "../worker/commands.ts";
 import { AdminRegistry } from "./admin-registry.ts";
@@ -81,7 +82,7 @@ export class Daemon {
       config,
       log,
       events: this.events,
-      onNotice: (notice) => this.onNotice(notice),
+      onNotice: (_, notice) => this.onNotice(notice),
       onLost: (thread, code, message) => {
         this.policies.runtimeLost(thread.index);
         return this.appServer?.lost(thread, code, message) ?? 0;
@@ -101,6 +102,7 @@ export class Daemon {
     addPolicyRoutes(this.admin, this.policies);
     addStatusRoutes(this.admin, { status: () => this.report() });
     addEventRoutes(this.admin, this.events);
+    addRuntimeRoutes(this.admin, this.runtimes, config);
     addUpgradeRoutes(this.admin, (request) => this.upgrade.handOver(this.upgraded(), request));
     this.engineUpgrades = new EngineUpgrades({
       runtimes: () => this.runtimes.threads,

@@ -30,6 +30,8 @@ export class RuntimeThread {
   apps = 0;
   /** `starting`: calls of apps and links wait until it is opened. */
   state: "starting" | "running" | "stopping" | "ended" = "starting";
+  /** It belongs to one app, as long as that is there. */
+  isDedicated = false;
   /** Its siblings know it. */
   isReady = false;
   hasDrained = false;
@@ -37,6 +39,8 @@ export class RuntimeThread {
   restarts = 0;
   lastFailure = "";
   readonly startedAt: Date = new Date();
+  /** Resolves when it has no open call after a `drain`, or has ended. */
+  readonly drained: Promise<void>;
   readonly cpus: readonly number[];
   readonly heartbeat: HeartbeatReader;
   /** What it has said of itself last. */
@@ -50,6 +54,7 @@ export class RuntimeThread {
   private readonly held: Command[] = [];
   private seq = 0;
   private failure = "";
+  private onDrained: () => void = () => {};
   private readonly ended: Promise<void>;
 
   constructor({ data, log, onNotice, onCrash, program = workerUrl }: RuntimeThreadOptions) {
@@ -74,6 +79,9 @@ export class RuntimeThread {
     });
     this.worker.on("error", (error) => {
       if (this.failure === "") this.failure = error.message;
+    });
+    this.drained = new Promise((resolve) => {
+      this.onDrained = resolve;
     });
     this.ended = new Promise((resolve) => {
       this.worker.on("exit", () => {
@@ -104,8 +112,20 @@ export class RuntimeThread {
     for (const command of this.held.splice(0)) this.send(command);
   }
 
+  /** Takes nobody any more, and lets its calls end: see `drained`. */
+  retire(): void {
+    if (this.state !== "running") return;
+    this.state = "stopping";
+    this.send({ op: "drain" });
+  }
+
+  markDrained(): void {
+    this.hasDrained = true;
+    this.onDrained();
+  }
+
   /** Asks the thread about itself; rejects when it does not answer in time. */
-  status(): Promise<RuntimeStatus> {
+  status(deadlineMs: number = statusDeadlineMs): Promise<RuntimeStatus> {
     const seq = ++this.seq;
     return new Promise((resolve, reject) => {
       const fail = (): void => {
@@ -113,7 +133,7 @@ export class RuntimeThread {
         this.asked.delete(seq);
         reject(new Error(`runtime ${this.index} does not answer`));
       };
-      const timer = setTimeout(fail, statusDeadlineMs);
+      const timer = setTimeout(fail, deadlineMs);
       this.asked.set(seq, {
         reject: fail,
         resolve: (status) => {
@@ -175,6 +195,7 @@ export class RuntimeThread {
       for (const fd of descriptorsOf(command)) closeFd(fd);
     }
     this.descriptors.closeAll();
+    this.onDrained();
     for (const { reject } of [...this.asked.values()]) reject();
   }
 

@@ -149,9 +149,9 @@ export class Peers implements LinkSituation {
     this.open(entry, connection);
   }
 
-  /** This host's services have changed. */
+  /** This host's services have changed. A link that is not up yet has said in its HELLO what there was then. */
   announce(): void {
-    for (const { link } of this.all()) if (link !== null && link.peer !== null) link.announce();
+    for (const { link } of this.all()) link?.announce();
   }
 
   links(): Link[] {

@@ -113,7 +113,7 @@ export class Siblings {
 
   /** Services of this runtime's apps have changed. What is said here is there when this returns. */
   announce(): void {
-    for (const link of this.up) {
+    for (const link of this.links.values()) {
       link.announce();
       link.flush();
     }

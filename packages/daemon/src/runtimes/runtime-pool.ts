@@ -1,5 +1,6 @@
 /**
- * The runtimes of the daemon: starts them, connects every two, and makes a new one when one fails.
+ * The runtimes of the daemon: starts them, connects every two, places apps, and makes a new one when one
+ * fails or an app is to have one of its own.
  *
  * ```
  *  new ─▶ starting ─ready─▶ (policies are put in place) ─open─▶ running ─▶ stopping ─▶ ended
@@ -12,7 +13,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { messageOf } from "@koala/interface";
-import { createMemoryPair } from "@koala/transport-memory";
+import { monotonicMicros } from "@koala/native";
 import type { Config } from "../config/index.ts";
 import { RuntimeThread } from "../control/runtime-thread.ts";
 import type { EventBus } from "../events/event-bus.ts";
@@ -20,17 +21,24 @@ import type { SiblingEnd } from "../link/siblings.ts";
 import type { RootLog } from "../log/index.ts";
 import type { Notice, PeerAddress } from "../worker/commands.ts";
 import type { RuntimeStatus } from "../worker/status.ts";
+import { affinityNotes, processorsFor } from "./affinity.ts";
+import { type Place, Placer } from "./placement.ts";
 import { RestartBudget } from "./restart-budget.ts";
+import { connectAllSiblings, connectSiblings } from "./sibling-pairs.ts";
+import { type Processor, readTopology } from "./topology.ts";
 import { type Stall, Watchdog } from "./watchdog.ts";
 
 /** What apps of a runtime that has failed are told. */
 export const runtimeFailedCode = "ERR_RUNTIME_FAILED";
 
+/** A runtime that was made for an app stays for the next one this long. */
+const spareMs = 10_000;
+
 export interface RuntimePoolOptions {
   config: Config;
   log: RootLog;
   events: EventBus;
-  onNotice: (notice: Notice) => void;
+  onNotice: (thread: RuntimeThread, notice: Notice) => void;
   /** Its datapaths are gone: apps are to be told. Returns how many there were. */
   onLost: (thread: RuntimeThread, code: string, message: string) => number;
   /** A state that somebody may wait for has changed. */
@@ -42,6 +50,10 @@ export interface RuntimePoolOptions {
 export class RuntimePool {
   /** By index; an entry is replaced when its thread is. */
   readonly threads: RuntimeThread[] = [];
+  /** Most of them that there can be. */
+  readonly max: number;
+  /** What this machine can't give, as sentences. */
+  notes: readonly string[] = [];
   /** Puts in place what a thread needs before it serves anybody; for those that come later than the first ones. */
   prepare: (thread: RuntimeThread) => Promise<void> = () => Promise.resolve();
   /** Keeps a policy out of all runtimes, whose handler hangs; says what it is called. */
@@ -50,7 +62,9 @@ export class RuntimePool {
   /** Random; the same as before for a daemon that has taken over. */
   private instance: string = randomUUID();
   private readonly budget = new RestartBudget();
-  private readonly watchdog: Watchdog<RuntimeThread>;
+  private readonly placer: Placer;
+  private readonly topology: readonly Processor[];
+  private watchdog: Watchdog<RuntimeThread> | undefined;
   private peers: readonly PeerAddress[] = [];
   private isOpen = false;
   private isTakeover = false;
@@ -60,16 +74,10 @@ export class RuntimePool {
 
   constructor(options: RuntimePoolOptions) {
     this.options = options;
-    this.watchdog = new Watchdog({
-      stallMs: options.config.runtime.stallMs,
-      threads: () => this.threads.filter(({ state }) => state !== "ended"),
-      onStall: (thread, stall) => this.onStall(thread, stall),
-      onRecovered: ({ index }, stalledMs) => {
-        const fields = { runtime: index, stalledMs: Math.round(stalledMs) };
-        options.log.area("runtime").warn("moves again", fields);
-        options.events.publish("runtime", "recovered", fields);
-      },
-    });
+    const { daemon, runtime, placements } = options.config;
+    this.max = Math.max(daemon.runtimes, runtime.runtimesMax);
+    this.placer = new Placer({ mode: runtime.mode, rules: placements, runtimesMax: this.max });
+    this.topology = runtime.affinity === "none" ? [] : readTopology();
   }
 
   /** All are there and know each other. */
@@ -98,9 +106,22 @@ export class RuntimePool {
   /** Starts the threads that the configuration asks for. */
   start(peers: readonly PeerAddress[], count: number = this.options.config.daemon.runtimes): void {
     this.peers = peers;
-    const pairs = connectAll(count);
+    const { log, events, config } = this.options;
+    this.watchdog = new Watchdog({
+      stallMs: config.runtime.stallMs,
+      threads: () => this.threads.filter(({ state }) => state !== "ended"),
+      onStall: (thread, stall) => this.onStall(thread, stall),
+      onRecovered: ({ index }, stalledMs) => {
+        const fields = { runtime: index, stalledMs: Math.round(stalledMs) };
+        log.area("runtime").warn("moves again", fields);
+        events.publish("runtime", "recovered", fields);
+      },
+    });
+    this.notes = affinityNotes(config.runtime.affinity, this.topology, count);
+    for (const note of this.notes) log.area("runtime").warn(note);
+    const ends = connectAllSiblings(count);
     for (let index = 0; index < count; index++) {
-      this.threads.push(this.create(index, pairs[index]!, undefined));
+      this.threads.push(this.create(index, ends[index]!, undefined));
     }
   }
 
@@ -112,13 +133,33 @@ export class RuntimePool {
 
   /** Who gets the next connection of a peer. */
   nextForLink(): RuntimeThread {
-    this.turn = (this.turn + 1) % this.threads.length;
-    return this.threads[this.turn]!;
+    const { runtimes } = this.options.config.daemon;
+    this.turn = (this.turn + 1) % runtimes;
+    return this.threads.find(({ index }) => index === this.turn) ?? this.threads[0]!;
   }
 
-  /** Who gets the next app. */
-  place(_name: string): RuntimeThread {
-    return this.threads.reduce((least, next) => (next.apps < least.apps ? next : least));
+  /** Who gets the next app, which has this name. It may have to be made for it first. */
+  place(name: string): RuntimeThread {
+    const now = monotonicMicros();
+    const threads = this.threads.filter(({ state }) => state === "running" || state === "starting");
+    const { index, isDedicated } = this.placer.choose(
+      name,
+      threads.map((thread): Place => {
+        const { load } = thread.heartbeat.rates(now);
+        const { index, apps, state } = thread;
+        const isDedicated = thread.isDedicated && apps > 0;
+        return { index, isRunning: state === "running", apps, load, isDedicated };
+      }),
+    );
+    const found = index === "new" ? this.add() : threads.find((thread) => thread.index === index)!;
+    found.isDedicated = isDedicated;
+    return found;
+  }
+
+  /** An app has left a thread. One that was made for it goes after a while, unless another app takes it. */
+  left(thread: RuntimeThread): void {
+    if (thread.apps > 0 || thread.index < this.options.config.daemon.runtimes) return;
+    setTimeout(() => this.retireSpare(), spareMs).unref();
   }
 
   /** What each says of itself; rejects when one does not answer. */
@@ -134,13 +175,13 @@ export class RuntimePool {
   /** The next daemon has everything: the threads end where they are. */
   async leave(): Promise<void> {
     this.isStopping = true;
-    this.watchdog.close();
+    this.watchdog?.close();
     await Promise.all(this.threads.map((thread) => thread.leave()));
   }
 
   async stop(): Promise<void> {
     this.isStopping = true;
-    this.watchdog.close();
+    this.watchdog?.close();
     await Promise.all(this.threads.map((thread) => thread.stop()));
   }
 
@@ -160,8 +201,8 @@ export class RuntimePool {
         siblings,
         peers: this.peers,
         isTakeover: this.isTakeover,
-        alarm: this.watchdog.doorbell,
-        cpus: before?.cpus ?? [],
+        alarm: this.watchdog!.doorbell,
+        cpus: processorsFor(config.runtime.affinity, this.topology, index),
       },
       log,
       onNotice: (from, notice) => this.onNotice(from, notice),
@@ -169,17 +210,69 @@ export class RuntimePool {
     });
     thread.restarts = restarts;
     thread.lastFailure = before?.lastFailure ?? "";
-    this.watchdog.wake();
+    this.watchdog!.wake();
     return thread;
   }
 
+  /** Queues between a new thread and all that run: its own ends. */
+  private connect(index: number): SiblingEnd[] {
+    const ends: SiblingEnd[] = [];
+    for (const other of this.threads) {
+      if (other.index === index || other.state === "ended" || other.state === "stopping") continue;
+      const [mine, theirs] = connectSiblings(index, other.index);
+      ends.push(mine);
+      other.command({ op: "sibling", sibling: theirs });
+    }
+    return ends;
+  }
+
+  private add(): RuntimeThread {
+    const index = this.threads.length;
+    const thread = this.create(index, this.connect(index), undefined);
+    this.threads.push(thread);
+    return thread;
+  }
+
+  /** From the last one on, so that indexes have no gaps: one that is left over waits for those behind it. */
+  private retireSpare(): void {
+    const last = this.threads.at(-1);
+    if (last === undefined || last.index < this.options.config.daemon.runtimes) return;
+    const isSpare = last.apps === 0 && last.state === "running";
+    if (isSpare && !this.isDraining && !this.isStopping) void this.retire(last);
+  }
+
+  /** Ends a thread that nobody needs: its links go when their calls have ended. */
+  private async retire(thread: RuntimeThread): Promise<void> {
+    const { index } = thread;
+    thread.retire();
+    await thread.drained;
+    await thread.stop();
+    if (!this.threads.includes(thread)) return; // it has failed meanwhile
+    this.forget(thread, `runtime ${index} is not needed any more`);
+    this.options.events.publish("runtime", "retired", { runtime: index });
+    this.retireSpare();
+  }
+
+  private forget(thread: RuntimeThread, reason: string): void {
+    const at = this.threads.indexOf(thread);
+    if (at >= 0) this.threads.splice(at, 1);
+    this.disconnect(thread, reason);
+  }
+
+  private disconnect(thread: RuntimeThread, reason: string): void {
+    for (const other of this.threads) {
+      if (other === thread) continue;
+      other.command({ op: "sibling-gone", runtime: thread.index, reason });
+    }
+  }
+
   private onNotice(thread: RuntimeThread, notice: Notice): void {
-    if (notice.op === "drained") thread.hasDrained = true;
+    if (notice.op === "drained") thread.markDrained();
     if (notice.op === "ready") {
       thread.isReady = true;
       if (this.isOpen) void this.complete(thread);
     }
-    this.options.onNotice(notice);
+    this.options.onNotice(thread, notice);
     if (notice.op !== "event") this.options.onChange();
   }
 
@@ -205,12 +298,10 @@ export class RuntimePool {
     const { log, events, onLost, onChange, onFailure } = this.options;
     thread.lastFailure = reason;
     const message = `runtime ${index} failed: ${reason}`;
-    const apps = onLost(thread, runtimeFailedCode, `${message}; it is made anew`);
+    const apps = onLost(thread, runtimeFailedCode, `${message}; connect again`);
     log.area("runtime").error("failed", { index, reason, apps });
     events.publish("runtime", "failed", { runtime: index, reason, apps });
-    for (const other of this.threads) {
-      if (other !== thread) other.command({ op: "sibling-gone", runtime: index, reason: message });
-    }
+    this.disconnect(thread, message);
     if (!this.isOpen) onFailure(message);
     else if (!this.isDraining) this.replace(thread, message);
     onChange();
@@ -225,14 +316,7 @@ export class RuntimePool {
       return;
     }
     const { index } = thread;
-    const ends: SiblingEnd[] = [];
-    for (const other of this.threads) {
-      if (other === thread || other.state === "ended") continue;
-      const [mine, theirs] = connect(index, other.index);
-      ends.push(mine);
-      other.command({ op: "sibling", sibling: theirs });
-    }
-    this.threads[this.threads.indexOf(thread)] = this.create(index, ends, thread);
+    this.threads[this.threads.indexOf(thread)] = this.create(index, this.connect(index), thread);
   }
 
   private onStall(thread: RuntimeThread, { handler, stalledMs }: Stall): void {
@@ -244,34 +328,10 @@ export class RuntimePool {
       events.publish("runtime", "stalled", { runtime: index, stalledMs });
       return;
     }
-    const why = `its handler has run for more than ${stalledMs} ms`;
+    const why = `its handler did not return for ${stalledMs} ms`;
     const policy = this.quarantine(handler, why) ?? `slot ${handler}`;
     area.error("hangs in a policy", { index, policy, stalledMs });
     events.publish("runtime", "stalled", { runtime: index, stalledMs, policy });
     thread.fail(`policy ${policy} did not return for ${stalledMs} ms`);
   }
-}
-
-/** Connects two runtimes: the end of the first, and of the second. */
-function connect(first: number, second: number): [SiblingEnd, SiblingEnd] {
-  const remoteOfA = `runtime ${second}`;
-  const remoteOfB = `runtime ${first}`;
-  const { a, b } = createMemoryPair({ remoteOfA, remoteOfB });
-  return [
-    { runtime: second, end: a },
-    { runtime: first, end: b },
-  ];
-}
-
-/** Connects every two runtimes: by runtime, its ends of the queues to the others. */
-function connectAll(count: number): SiblingEnd[][] {
-  const ends: SiblingEnd[][] = Array.from({ length: count }, () => []);
-  for (let first = 0; first < count; first++) {
-    for (let second = first + 1; second < count; second++) {
-      const [a, b] = connect(first, second);
-      ends[first]!.push(a);
-      ends[second]!.push(b);
-    }
-  }
-  return ends;
 }
