@@ -12,6 +12,7 @@ import { isBuiltin } from "node:module";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { KoalaError } from "@koala/interface";
+import { addLoadOrder } from "./load-order.ts";
 import {
   checkPlace,
   codeExtensions,
@@ -33,6 +34,8 @@ export interface CompiledModule {
   readonly path: string;
   /** Its files, by where they were copied to. */
   readonly sources: ReadonlyMap<string, SourceFile>;
+  /** All files that loading it loads, also of packages; each comes behind those that it imports. */
+  readonly order: readonly string[];
 }
 
 /** Where an import leads: to another file of the module, or to something that Node loads. */
@@ -60,7 +63,30 @@ export function compileModule(
     writeOnce(path, rewrite(source, targets, names));
     sources.set(path, source);
   }
-  return { hash, path: join(folder, names.get(located.entry)!), sources };
+  const path = join(folder, names.get(located.entry)!);
+  return { hash, path, sources, order: orderOf(located.entry, files, names, folder) };
+}
+
+/** The order in which files can be loaded one by one. */
+function orderOf(
+  entry: string,
+  files: ReadonlyMap<string, GraphFile>,
+  names: ReadonlyMap<string, string>,
+  folder: string,
+): string[] {
+  const order = new Set<string>();
+  const above = new Set<string>();
+  const add = (file: string): void => {
+    if (above.has(file)) return;
+    above.add(file);
+    for (const target of files.get(file)!.targets.values()) {
+      if ("file" in target) add(target.file);
+      else addLoadOrder(target.url, order);
+    }
+    order.add(join(folder, names.get(file)!));
+  };
+  add(entry);
+  return [...order];
 }
 
 interface GraphFile {

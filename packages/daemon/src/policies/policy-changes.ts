@@ -95,13 +95,14 @@ export class PolicyChanges {
     };
     if (changes.length === 0) return answer(environment.revision(), []);
 
+    const loading = await this.load(before, next);
     const prepared = await this.ask((runtime) => ({
       name: "prepare",
       policies: plannedOf(next, runtime),
     }));
     if (dryRun) {
       await this.abort();
-      return answer(environment.revision(), costsOf([prepared]));
+      return answer(environment.revision(), costsOf(loading, [prepared]));
     }
     const started: Attachment[] = [];
     let upgraded: RuntimeAnswer[] = [];
@@ -129,7 +130,7 @@ export class PolicyChanges {
     }));
     await this.settleControls(before, next, started);
     this.tell(request, revision, changes);
-    return answer(revision, costsOf([prepared, upgraded, committed]));
+    return answer(revision, costsOf(loading, [prepared, upgraded, committed]));
   }
 
   /** Ends all control parts. */
@@ -148,6 +149,31 @@ export class PolicyChanges {
     const current = this.attachments;
     const where = { places: places(), cache, file: file() };
     return planAttachments({ state, current, upgrades, runtimes, nextId, ...where });
+  }
+
+  /** Loads code that is new into all runtimes, piece by piece; returns the longest pause by runtime. */
+  private async load(
+    before: readonly Attachment[],
+    next: readonly Attachment[],
+  ): Promise<ReadonlyMap<number, number>> {
+    const running = new Set(before.map(({ module }) => module.compiled.path));
+    const fresh = next.filter(
+      ({ policy, module }) => policy.enabled && !running.has(module.compiled.path),
+    );
+    const files = [...new Set(fresh.flatMap(({ module }) => module.compiled.order))];
+    const pauses = new Map<number, number>();
+    await Promise.all(
+      this.environment.group.all.map(async (runtime) => {
+        for (let done = 0; done < files.length; ) {
+          const step: PolicyStep = { name: "load", files: files.slice(done) };
+          const answer = await this.environment.group.askOne(runtime, step);
+          if (answer === undefined) return;
+          done += answer.loaded;
+          pauses.set(runtime.index, Math.max(pauses.get(runtime.index) ?? 0, answer.micros));
+        }
+      }),
+    );
+    return pauses;
   }
 
   /** Has all runtimes carry out a step; when one refuses, all abort and the reasons are thrown. */
@@ -281,13 +307,16 @@ function forgetFailures(before: readonly Attachment[], next: readonly Attachment
 }
 
 /** The costs of all steps by runtime. */
-function costsOf(steps: readonly (readonly RuntimeAnswer[])[]): RuntimeCost[] {
+function costsOf(
+  loading: ReadonlyMap<number, number>,
+  steps: readonly (readonly RuntimeAnswer[])[],
+): RuntimeCost[] {
   const [prepared = [], ...rest] = steps;
   return prepared.map((first) => {
     const later = rest.flat().filter(({ runtime }) => runtime === first.runtime);
     return {
       runtime: first.runtime,
-      prepareMicros: Math.round(first.micros),
+      prepareMicros: Math.round(Math.max(first.micros, loading.get(first.runtime) ?? 0)),
       pauseMicros: Math.round(later.reduce((sum, { micros }) => sum + micros, 0)),
       bindings: first.bindings,
       openCalls: Math.max(first.openCalls, ...later.map(({ openCalls }) => openCalls)),

@@ -71,6 +71,12 @@ export interface PolicyManagerOptions {
   setLogLevel: (config: LoadedConfig["config"]) => boolean;
 }
 
+/** Memory that the instances of a policy share. */
+export interface SharedPolicyMemory {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
 export class PolicyManager {
   private readonly options: PolicyManagerOptions;
   private readonly store: RevisionStore;
@@ -289,6 +295,26 @@ export class PolicyManager {
   /** Number of the newest revision; 0 when nothing was changed yet. */
   get revision(): number {
     return this.store.latest;
+  }
+
+  /** Does something while nothing about the policies changes. */
+  async alone<T>(work: () => Promise<T>): Promise<T> {
+    return await this.changes.inTurn(work);
+  }
+
+  /** What the instances of each policy share, for the process that takes over. */
+  saveShared(): SharedPolicyMemory[] {
+    return this.changes.attachments.map(({ policy: { name }, shared }) => {
+      return { name, bytes: new Uint8Array(shared.slice(0)) };
+    });
+  }
+
+  /** Puts it where policies of the same name have theirs; before calls reach them. */
+  loadShared(saved: readonly SharedPolicyMemory[]): void {
+    for (const { name, bytes } of saved) {
+      const found = this.changes.attachments.find(({ policy }) => policy.name === name);
+      if (found?.shared.byteLength === bytes.length) new Uint8Array(found.shared).set(bytes);
+    }
   }
 
   /** Policies that are attached. */

@@ -30,6 +30,11 @@ export class RuntimeGroup {
     this.runtimes = runtimes;
   }
 
+  /** Those that are there now. */
+  get all(): readonly PolicyRuntime[] {
+    return this.runtimes();
+  }
+
   /**
    * Asks all runtimes, at the same time. A runtime that ends meanwhile is left out: its successor begins
    * with what is in force then.

@@ -22,6 +22,7 @@ export interface PlannedPolicy {
  * The steps of a change, in this order. All policies are always named, in order: those that are missing
  * are detached.
  *
+ * - `load`: loads files of code, as many as there is time for; the answer says how many.
  * - `prepare`: loads code, makes instances, checks methods, tries whether state can be taken. No call
  *   sees any of it.
  * - `upgrade`: moves state to new code; only when there is some.
@@ -29,6 +30,7 @@ export interface PlannedPolicy {
  * - `abort`: forgets what was prepared; what was upgraded goes back.
  */
 export type PolicyStep =
+  | { readonly name: "load"; readonly files: readonly string[] }
   | { readonly name: "prepare"; readonly policies: readonly PlannedPolicy[] }
   | { readonly name: "upgrade" }
   /** With the policies, for a runtime that was started anew since `prepare`. */
@@ -76,6 +78,8 @@ export interface PolicyStepAnswer {
   readonly openCalls: number;
   /** Instances that went on to new code. */
   readonly moved: number;
+  /** For `load`: files that are loaded now, of those that were named. */
+  readonly loaded: number;
   /** For `status`. */
   readonly policies: readonly PlannedStatus[];
 }

@@ -3,9 +3,16 @@
  * runs, then it is put in place in one go. Runs between the polls of engines, so a step is the time that
  * calls stand still.
  */
-import { messageOf } from "@koala/interface";
-import type { PolicyContext, PolicyDefinition } from "@koala/policy";
-import { fits, isSelected, type Selector, Slot, type SlotHost } from "@koala/policy/engine";
+import { KoalaError, messageOf } from "@koala/interface";
+import { definePolicy, type PolicyContext, type PolicyDefinition, z } from "@koala/policy";
+import {
+  fits,
+  isSelected,
+  type Selector,
+  Slot,
+  type SlotHost,
+  type SlotState,
+} from "@koala/policy/engine";
 import type { ServiceSchema } from "@koala/schema";
 import type { Binding } from "../datapath/binding.ts";
 import type { Attachment } from "../datapath/policy-chains.ts";
@@ -18,6 +25,9 @@ import type {
   PolicyStep,
   PolicyStepAnswer,
 } from "../policies/runtime-plan.ts";
+
+/** Loading code makes way for calls after this long; one file may take longer. */
+const loadMicros = 500;
 
 /** Messages of the policies of one runtime that may wait for the main thread. */
 const messagesMax = 1024;
@@ -75,7 +85,11 @@ export class RuntimePolicies {
     const refusals: PolicyRefusal[] = [];
     let bindings = 0;
     let moved = 0;
+    let loaded = 0;
     switch (step.name) {
+      case "load":
+        loaded = this.load(step.files, begin + loadMicros);
+        break;
       case "begin":
         this.begin(step.policies, refusals);
         break;
@@ -105,6 +119,7 @@ export class RuntimePolicies {
       micros,
       bindings,
       moved,
+      loaded,
       openCalls: this.options.openCalls(),
       policies: step.name === "status" ? this.status() : [],
     };
@@ -136,14 +151,58 @@ export class RuntimePolicies {
     return this.waiting;
   }
 
+  /** All policies as plain data, for the process that takes over; one that can't hand its state over fails. */
+  saveStates(): SlotState[] {
+    return this.running.map(({ slot }) => {
+      try {
+        return structuredClone(slot.save());
+      } catch (error) {
+        const { name } = slot;
+        throw new KoalaError(
+          "ERR_POLICY_EXPORT",
+          `the policy ${name} can't hand its state over: ${describe(error)}; detach it, or mend its "export"`,
+        );
+      }
+    });
+  }
+
+  /** Policies of the same name go on with what `saveStates` gave. Throws when one can't. */
+  loadStates(states: readonly SlotState[]): void {
+    for (const saved of states) {
+      const slot = this.running.find(({ planned }) => planned.name === saved.name)?.slot;
+      try {
+        slot?.load(saved);
+      } catch (error) {
+        throw new KoalaError(
+          "ERR_POLICY_UPGRADE",
+          `the policy ${saved.name} can't go on with the state it is handed: ${describe(error)}`,
+        );
+      }
+    }
+  }
+
   /** The slot of an attachment. */
   slotOf(id: number): Slot | undefined {
     return this.running.find(({ planned }) => planned.id === id)?.slot;
   }
 
+  private load(files: readonly string[], untilMicros: number): number {
+    let loaded = 0;
+    do {
+      try {
+        requireModule(files[loaded]!);
+      } catch {
+        // Whatever it is, `prepare` meets it again, and has somebody to tell.
+      }
+      loaded++;
+    } while (loaded < files.length && this.options.nowMicros() < untilMicros);
+    return loaded;
+  }
+
   /** Before there are calls. */
   private begin(policies: readonly PlannedPolicy[], refusals: PolicyRefusal[]): void {
     this.abort();
+    warmUp(this.options.host);
     this.prepared = policies.map((planned) => this.prepareFirst(planned, refusals));
     this.commit();
   }
@@ -295,6 +354,23 @@ export class RuntimePolicies {
     }
     return count;
   }
+}
+
+/** Runs once what the first policy would else be the first to run, while there are no calls to wait for it. */
+function warmUp(host: SlotHost): void {
+  const config = z.strictObject({ number: z.number().optional(), text: z.string().optional() });
+  const definition = definePolicy({ name: "warm-up", version: "1.0.0", config });
+  const slot = new Slot({
+    id: 0,
+    name: definition.name,
+    definition: definition as unknown as PolicyDefinition,
+    config: definition.config.parse({}),
+    shared: new SharedArrayBuffer(0),
+    onFailure: "open",
+    budgetMicros: 0,
+    host,
+  });
+  slot.stop();
 }
 
 /** Whether a selector takes calls of any method of a binding, at either side. */
