@@ -103,7 +103,9 @@ export class Daemon {
     addStatusRoutes(this.admin, { status: () => this.report() });
     addEventRoutes(this.admin, this.events);
     addRuntimeRoutes(this.admin, this.runtimes, config);
-    addUpgradeRoutes(this.admin, (request) => this.upgrade.handOver(this.upgraded(), request));
+    addUpgradeRoutes(this.admin, (request) =>
+      this.policies.alone(() => this.upgrade.handOver(this.upgraded(), request)),
+    );
     this.engineUpgrades = new EngineUpgrades({
       runtimes: () => this.runtimes.threads,
       orders: this.orders,
@@ -206,6 +208,7 @@ export class Daemon {
     }
     this.claimPrefix(state);
     this.events.restore(state.events);
+    this.policies.loadShared(state.policies);
     if (state.listener >= 0) this.listener = adoptTcpListener(state.listener);
   }
 
@@ -217,7 +220,7 @@ export class Daemon {
     return {
       ...{ log, events, runtimes, appServer, adminServer, listener },
       prefix: config.daemon.prefix,
-      policies: this.policies.count,
+      policies: this.policies,
       pauseLinks: () => this.pauseLinks(),
       takeLinks: () => this.takeLinks(),
       leave: () => void this.leave(),

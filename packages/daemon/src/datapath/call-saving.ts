@@ -6,6 +6,7 @@ import type { Binding } from "./binding.ts";
 import { loadBody, saveBody } from "./body-state.ts";
 import { type Call, type CopyOwner, Parked, type Party } from "./call.ts";
 import type { CallState, CallTableState, PartyRef } from "./call-state.ts";
+import { restoreChain, saveChain } from "./chain-saving.ts";
 import type { Router } from "./router.ts";
 import type { SchemaStore } from "./schema-store.ts";
 
@@ -83,6 +84,7 @@ function saveCall(router: Router, call: Call, names: PartyNames): CallState {
     parked,
     waitsAt: isHeld ? "router" : queueOf(router, call),
     isHeld,
+    chain: saveChain(call),
     slot: parked === Parked.NO ? null : slot.slice(),
     copy: copy === null ? null : saveBody(copy),
     copyOwner: call.copyOwner === null ? null : names.ownerRef(call.copyOwner),
@@ -156,12 +158,15 @@ function setRoute(
 }
 
 function tellParties(router: Router, call: Call, saved: CallState): void {
-  const { isHeld, waitsAt, parked, knownAs } = saved;
+  const { isHeld, waitsAt, parked, knownAs, chain } = saved;
   const { caller, callee } = call;
   if (caller instanceof AppPort) caller.engine.adoptOutgoing(call);
   // While a message of the call is parked, the app has not got the request, or has sent the reply.
   if (callee instanceof AppPort && parked === Parked.NO) callee.engine.adoptIncoming(call, knownAs);
-  if (isHeld && call.binding !== null) router.policies.begin(call);
+  if (call.binding !== null && call.caller !== null) {
+    const isOnChain = chain !== null && restoreChain(router.policies, call, chain);
+    if (isHeld && !isOnChain) router.policies.begin(call);
+  }
   const place = waitsAt === "caller" ? caller : waitsAt === "callee" ? callee : null;
   if (place instanceof AppPort) place.engine.adoptParked(call);
   else if (waitsAt === "router") router.adoptWaiting(call);

@@ -6,6 +6,7 @@ import type { Origin, Status } from "@koala/interface";
 import type { SchemaRef } from "./app-state.ts";
 import type { BodyState } from "./body-state.ts";
 import type { Parked } from "./call.ts";
+import type { ChainState } from "./chain-saving.ts";
 
 /** A party of a call: an app by its id, a link by the id that whoever takes the state gives it. */
 export interface PartyRef {
@@ -44,8 +45,10 @@ export interface CallState {
   readonly parked: Parked;
   /** In whose queue it waits; null: in none, its message is still coming in. */
   readonly waitsAt: "router" | "caller" | "callee" | null;
-  /** A policy held it: it goes through its policies once more. */
+  /** A policy held it: it is offered to that one once more. */
   readonly isHeld: boolean;
+  /** Its policies, and how far it has come there. */
+  readonly chain: ChainState | null;
   /** The slot that brought a parked message from an app. */
   readonly slot: Int32Array | null;
   /** A parked message that is in memory of the daemon. */

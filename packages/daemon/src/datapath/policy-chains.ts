@@ -266,7 +266,8 @@ export class PolicyChains implements Engine, CallHost {
 
   // ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private chainOf(binding: Binding, methodIndex: number): Chain | null {
+  /** The chain of a binding's method; null when no policy is concerned with it. */
+  chainOf(binding: Binding, methodIndex: number): Chain | null {
     if (binding.chainsVersion !== this.version) {
       binding.chains = [];
       binding.chainsVersion = this.version;

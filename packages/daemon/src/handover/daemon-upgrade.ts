@@ -6,6 +6,7 @@ import type { AdminServer } from "../control/admin-server.ts";
 import type { AppServer } from "../control/app-server.ts";
 import type { EventBus } from "../events/event-bus.ts";
 import type { RootLog } from "../log/index.ts";
+import type { PolicyManager } from "../policies/policy-manager.ts";
 import type { RuntimePool } from "../runtimes/runtime-pool.ts";
 import type { PeerAddress } from "../worker/commands.ts";
 import { HandingOver, handoverFatalCode } from "./handing-over.ts";
@@ -28,7 +29,7 @@ export interface UpgradedDaemon {
   readonly adminServer: AdminServer;
   readonly listener: Listener | undefined;
   readonly prefix: string;
-  readonly policies: number;
+  readonly policies: Pick<PolicyManager, "count" | "saveShared">;
   /** Connections of peers wait. */
   pauseLinks(): void;
   takeLinks(): void;
@@ -71,7 +72,8 @@ export class DaemonUpgrade {
       nextRuntime: runtimes.identity.turn,
       listener: listener?.fd ?? -1,
       admin: adminServer.fd,
-      policies,
+      policyCount: policies.count,
+      policies: () => policies.saveShared(),
       runtimeCount: runtimes.threads.length,
       command: (command) => {
         for (const thread of runtimes.threads) thread.command(command);
@@ -134,11 +136,11 @@ export class DaemonUpgrade {
       closeFd(preparation.schemas);
       const state = await predecessor.state();
       checkState(state, count);
+      open(state);
       runtimes.threads.forEach((thread, index) => {
         const { fd: file, fds } = state.runtimes[index]!;
         thread.command({ op: "restore", fd: file, fds: [...fds] });
       });
-      open(state);
       await this.restoring.all("restored", count, restoreDeadlineMs);
       for (const { fd: file } of state.runtimes) closeFd(file);
       await predecessor.commit();

@@ -7,6 +7,7 @@ import { closeFd, monotonicMicros } from "@koala/native";
 import type { DaemonUpgradeAnswer, MovedParts, UpgradeStep } from "@koala/protocol";
 import type { AppServerState } from "../control/app-server.ts";
 import type { EventBusState } from "../events/event-bus.ts";
+import type { SharedPolicyMemory } from "../policies/policy-manager.ts";
 import { version } from "../version.ts";
 import { type MainState, swapMainDescriptors } from "./main-state.ts";
 import { RuntimeAnswers } from "./runtime-answers.ts";
@@ -31,13 +32,15 @@ export interface HandedOver {
   /** The port for other daemons; -1 when there is none. */
   readonly listener: number;
   readonly admin: number;
-  readonly policies: number;
+  readonly policyCount: number;
   readonly runtimeCount: number;
   command(command: HandoverCommand): void;
   /** Nothing comes in any more: neither apps, nor what they say, nor peers, nor admins. */
   pause(): void;
   unpause(): void;
   apps(): AppServerState;
+  /** What the instances of policies share. */
+  policies(): SharedPolicyMemory[];
   /** Events wait from here on, until `resumeEvents` or the end. */
   saveEvents(): EventBusState;
   resumeEvents(): void;
@@ -175,6 +178,7 @@ export class HandingOver {
         instance: daemon.instance,
         nextRuntime: daemon.nextRuntime,
         apps: daemon.apps(),
+        policies: daemon.policies(),
         events: daemon.saveEvents(),
         admin: daemon.admin,
         listener: daemon.listener,
@@ -216,7 +220,7 @@ export class HandingOver {
       calls: sum(({ summary }) => summary.calls),
       messages: sum(({ summary }) => summary.messages),
       descriptors,
-      policies: this.daemon.policies,
+      policies: this.daemon.policyCount,
       bytes: bytes + sum((one) => one.bytes),
     };
   }

@@ -1,6 +1,7 @@
 /** What the main thread of one daemon process hands to that of the next. */
 import type { AppServerState } from "../control/app-server.ts";
 import type { EventBusState } from "../events/event-bus.ts";
+import type { SharedPolicyMemory } from "../policies/policy-manager.ts";
 
 /** A runtime's state file and the descriptors that it names. */
 export interface RuntimeFile {
@@ -18,6 +19,7 @@ export interface MainState {
   readonly nextRuntime: number;
   readonly apps: AppServerState;
   readonly events: EventBusState;
+  readonly policies: readonly SharedPolicyMemory[];
   /** The admin socket. */
   readonly admin: number;
   /** The port for other daemons; -1 when there is none. */

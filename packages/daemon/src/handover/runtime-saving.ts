@@ -19,6 +19,7 @@ import type { SiblingEnd, Siblings } from "../link/siblings.ts";
 import type { AppHost, HostedApp } from "../worker/app-host.ts";
 import { saveApp } from "../worker/app-saving.ts";
 import type { PeerAddress } from "../worker/commands.ts";
+import type { RuntimePolicies } from "../worker/runtime-policies.ts";
 import type { RuntimeState } from "./runtime-state.ts";
 import { schemaStates } from "./worker-handover.ts";
 
@@ -29,6 +30,7 @@ export interface RuntimeParts {
   schemas: SchemaStore;
   peers: Peers;
   siblings: Siblings;
+  policies: RuntimePolicies;
   /** Ends of the queues to all other runtimes, which were not opened yet. */
   siblingEnds: readonly SiblingEnd[];
   /** Peers to be connected to. */
@@ -49,7 +51,7 @@ export class RuntimeSaving {
 
   /** The state of everything; `goOn` takes back what it did. */
   save(): RuntimeState {
-    const { index, host, router, schemas, peers, siblings } = this.parts;
+    const { index, host, router, schemas, peers, siblings, policies } = this.parts;
     this.isSuspended = true;
     for (const link of siblings.all().values()) link.takeRest();
     for (const { port } of host.apps.values()) {
@@ -66,6 +68,7 @@ export class RuntimeSaving {
     const calls = saveCalls(router, names);
     return {
       index,
+      policies: policies.saveStates(),
       schemas: schemaStates(schemas),
       apps: [...host.apps.values()].map(saveApp),
       siblings: [...siblings.all()].map(([runtime, link]) => save(link, runtime)),
@@ -85,6 +88,7 @@ export class RuntimeSaving {
   /** Makes everything that the state says; it waits for `resume`. */
   restore(state: RuntimeState): void {
     const { host, router, schemas, peers, siblings, siblingEnds, peerAddresses } = this.parts;
+    this.parts.policies.loadStates(state.policies);
     for (const app of state.apps) this.apps.push(host.adopt(app));
     // Peers know of these services already: nobody is told.
     for (const { port } of this.apps) {

@@ -1,4 +1,5 @@
 /** What one runtime thread hands to its successor in another process. */
+import type { SlotState } from "@koala/policy/engine";
 import { type AppState, appDescriptors, withAppDescriptors } from "../datapath/app-state.ts";
 import type { CallTableState } from "../datapath/call-state.ts";
 import type { LinkState, PeerLinkState } from "../link/link-state.ts";
@@ -22,6 +23,7 @@ export interface RuntimeState {
   /** Links to other daemons. */
   readonly peers: readonly PeerLinkState[];
   readonly calls: CallTableState;
+  readonly policies: readonly SlotState[];
 }
 
 /** What an operator wants to know of it. */

@@ -184,7 +184,7 @@ host.onViolators = () => runtime.activate(commands);
 waiter.addDoorbell(data.doorbell, () => runtime.activate(commands));
 runtime.activate(commands);
 const saving = new RuntimeSaving({
-  ...{ index, host, router, schemas, peers, siblings },
+  ...{ index, host, router, schemas, peers, siblings, policies },
   siblingEnds: data.siblings,
   peerAddresses: data.peers,
 });

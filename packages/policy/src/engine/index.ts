@@ -20,4 +20,4 @@ export {
 } from "./chain.ts";
 export { type Denial, LiveCall } from "./live-call.ts";
 export { fits, isSelected, type Selected, type Selector } from "./selector.ts";
-export { Slot, type SlotHost, type SlotOptions } from "./slot.ts";
+export { Slot, type SlotHost, type SlotOptions, type SlotState } from "./slot.ts";

@@ -63,6 +63,18 @@ export interface SlotOptions {
   host: SlotHost;
 }
 
+/** A slot as plain data, for the process that takes over. */
+export interface SlotState {
+  readonly name: string;
+  /** What `export` of the policy gave; undefined when it has none. */
+  readonly state: unknown;
+  readonly stateVersion: number;
+  readonly counters: Readonly<Record<string, number>>;
+  readonly requests: number;
+  readonly denials: number;
+  readonly failure: string;
+}
+
 export class Slot {
   readonly id: number;
   readonly name: string;
@@ -235,6 +247,32 @@ export class Slot {
     this.generation++;
     this.failure = "";
     this.offerHeldAgain();
+  }
+
+  /** The slot for another process. Throws what the policy's `export` throws. */
+  save(): SlotState {
+    const { name, definition, ctx, requests, denials, failure } = this;
+    const stateVersion = definition.stateVersion ?? 1;
+    const state = failure === "" ? this.exportState() : undefined;
+    return { name, state, stateVersion, counters: ctx.counters, requests, denials, failure };
+  }
+
+  /** Goes on where the slot of another process stopped. Throws what the policy's `import` throws. */
+  load(saved: SlotState): void {
+    const { definition, ctx: before } = this;
+    this.requests = saved.requests;
+    this.denials = saved.denials;
+    Object.assign(before.counters, saved.counters);
+    if (saved.failure !== "") {
+      this.fail(saved.failure);
+      return;
+    }
+    if (this.failure !== "" || definition.import === undefined || saved.state === undefined) return;
+    this.clearTimers();
+    const ctx = this.createContext(before.config, before.shared, before.counters);
+    ctx.state = definition.import(saved.state, saved.stateVersion, ctx);
+    this.ctx = ctx;
+    this.generation++;
   }
 
   /** The policy is taken out; see the head of this file. Also called by whoever finds it to be broken. */
