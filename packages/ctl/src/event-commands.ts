@@ -87,7 +87,7 @@ function queryOf({ topic, last, since }: EventFlags): Record<string, string> {
 function printEvent({ time, topic, name, fields }: DaemonEvent, output: Output): void {
   const tone: Tone = badNames.has(name) ? "bad" : goodNames.has(name) ? "good" : "plain";
   const facts = Object.entries(fields).map(([key, value]) => `${key}=${quoted(value)}`);
-  const head = output.paint(tone, printable(`${topic} ${name}`.padEnd(18)));
+  const head = output.paint(tone, printable(`${topic} ${name}`.padEnd(22)));
   const line = `${output.paint("faint", printable(time))}  ${head}  ${printable(facts.join(" "))}`;
   output.line(line.trimEnd());
 }

@@ -55,7 +55,7 @@ describe("koalactl events", { timeout: 30_000 }, () => {
     assert.equal(code, 0, stderr);
     assert.equal(
       stdout,
-      '2026-01-01T00:00:00.000Z  app attached        app=1 name=shop\ufffd[2J\n2026-01-01T00:00:00.000Z  app detached        app=1 reason="its process ended"\n',
+      '2026-01-01T00:00:00.000Z  app attached            app=1 name=shop\ufffd[2J\n2026-01-01T00:00:00.000Z  app detached            app=1 reason="its process ended"\n',
     );
     const json = await ctl([...args, "-o", "json"]);
     assert.deepEqual(JSON.parse(json.stdout), { events, dropped: 0 });
