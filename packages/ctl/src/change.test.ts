@@ -201,6 +201,18 @@ describe("koalactl changes a daemon", { timeout: 30_000 }, () => {
     assert.deepEqual(ran, { code: 1, stdout: "", stderr: `koalactl: ${message}\n` });
   });
 
+  it("shows the lines of a file that problems are in", async (test) => {
+    const message =
+      "koala.toml:8:1: unknown key\n    8 | confg = 1\n      | ^^^^^\n\nkoala.toml:9:1: \u001b[31m";
+    const { ran } = await tell(test, ["apply"], {
+      "POST /v1/config/apply": { status: 422, body: { code: "ERR_CONFIG_INVALID", message } },
+    });
+    assert.equal(
+      ran.stderr,
+      "koalactl: koala.toml:8:1: unknown key\n      8 | confg = 1\n        | ^^^^^\n\n  koala.toml:9:1: \ufffd[31m\n",
+    );
+  });
+
   it("asks the daemon for nothing when the command makes no sense", async (test) => {
     const wrong = [
       "policy set limit",

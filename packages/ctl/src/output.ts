@@ -89,7 +89,12 @@ function textOf(error: unknown): string[] {
   if (error instanceof RpcError) {
     return [`${error.statusName}  from ${error.origin}`, `  ${error.reason}`];
   }
-  if (error instanceof KoalaError) return [`koalactl: ${error.message}`];
+  if (error instanceof KoalaError) {
+    // Problems of a configuration come with the lines of the file that they are in. Further lines are
+    // indented, so that no text of a stranger looks like a line of koalactl's own.
+    const [first = "", ...others] = error.message.split("\n");
+    return [`koalactl: ${first}`, ...others.map((line) => (line === "" ? "" : `  ${line}`))];
+  }
   // Not foreseen: the stack is what a report of the bug needs.
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return ["koalactl: this is a bug, please report it:", ...text.split("\n")];
