@@ -5,6 +5,7 @@ import { messageOf } from "@koala/interface";
 import { type LoadedConfig, loadConfigFile } from "./config/index.ts";
 import { Daemon } from "./control/daemon.ts";
 import { createLog, logOptionsFrom } from "./log/index.ts";
+import { checkPolicies } from "./policies/index.ts";
 import { version } from "./version.ts";
 
 const usage = `koalad ${version} - the Koala daemon
@@ -38,14 +39,15 @@ async function main(): Promise<void> {
   try {
     loaded = load();
     log = createLog(logOptionsFrom(process.env, loaded.config.log));
+    if (flags.check) {
+      await checkPolicies(loaded);
+      await log.close();
+      process.stdout.write("koalad: the configuration is in order\n");
+      return;
+    }
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n`);
     process.exitCode = EXIT_USAGE;
-    return;
-  }
-  if (flags.check) {
-    process.stdout.write("koalad: the configuration is in order\n");
-    await log.close();
     return;
   }
   const { config } = loaded;

@@ -1,4 +1,5 @@
 /** What a change does, in words. */
+import { isDeepStrictEqual } from "node:util";
 import type { PolicyChange } from "@koala/protocol";
 import type { PolicyConfig } from "../config/index.ts";
 import type { Attachment } from "./attachment.ts";
@@ -46,8 +47,12 @@ function changesOf(old: Attachment, next: Attachment): PolicyChange[] {
   if (a.enabled !== b.enabled) add(b.enabled ? "enabled" : "disabled", `order ${b.order}`);
   if (a.order !== b.order) add("reordered", `order ${a.order} → ${b.order}`);
   if (!isSame(a.match, b.match)) add("rematched", `${describeMatch(a)} → ${describeMatch(b)}`);
+  const keys = changedKeys(a.config, b.config).map((key) => `config.${key}`);
+  // Read as something else than before: a file that it names has changed.
+  const isSameText = keys.length === 0 && !hasOtherCode(old, next);
+  const isReadAnew = isSameText && !isDeepStrictEqual(old.config, next.config);
   const settings = [
-    ...changedKeys(a.config, b.config).map((key) => `config.${key}`),
+    ...(isReadAnew ? ["a file that config names"] : keys),
     ...(a.onFailure === b.onFailure ? [] : [`on_failure ${a.onFailure} → ${b.onFailure}`]),
     ...(a.budgetMicros === b.budgetMicros
       ? []

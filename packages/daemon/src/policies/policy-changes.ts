@@ -40,12 +40,20 @@ export interface ChangeEnvironment {
 export class PolicyChanges {
   /** What is in force, also what is not enabled. */
   attachments: readonly Attachment[] = [];
+  /** What was in force before the change that is under way: its instances may have last words. */
+  private leaving: readonly Attachment[] = [];
   private readonly environment: ChangeEnvironment;
   private lastId = 0;
   private queue: Promise<unknown> = Promise.resolve();
 
   constructor(environment: ChangeEnvironment) {
     this.environment = environment;
+  }
+
+  /** The attachment that an instance belongs to. */
+  attachmentOf(id: number): Attachment | undefined {
+    const isIt = (attachment: Attachment): boolean => attachment.id === id;
+    return this.attachments.find(isIt) ?? this.leaving.find(isIt);
   }
 
   /** Runs after all changes that were asked for before. */
@@ -123,12 +131,14 @@ export class PolicyChanges {
       throw error;
     }
     this.attachments = next;
+    this.leaving = before;
     forgetFailures(before, next);
     const committed = await environment.group.ask((runtime) => ({
       name: "commit",
       policies: plannedOf(next, runtime),
     }));
     await this.settleControls(before, next, started);
+    this.leaving = [];
     this.tell(request, revision, changes);
     return answer(revision, costsOf(loading, [prepared, upgraded, committed]));
   }

@@ -173,7 +173,7 @@ export class PolicyManager {
       this.group.onAnswer(notice);
       return;
     }
-    const attachment = this.changes.attachments.find(({ id }) => id === notice.id);
+    const attachment = this.changes.attachmentOf(notice.id);
     if (notice.op === "policy-failed") {
       if (attachment !== undefined) this.failed(attachment, notice.runtime, notice.reason);
       return;
