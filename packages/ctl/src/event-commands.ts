@@ -3,6 +3,7 @@ import { type DaemonEvent, type EventTopic, eventTopics } from "@koala/protocol"
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { askAdmin } from "./admin-client.ts";
 import { type Context, type ContextOf, parseCount } from "./context.ts";
+import { didYouMean } from "./did-you-mean.ts";
 import { followEvents, isEvent } from "./event-follow.ts";
 import type { Output } from "./output.ts";
 import { printable, type Tone } from "./table.ts";
@@ -102,7 +103,8 @@ function parseTopics(text: string, before: EventTopic[] = []): EventTopic[] {
   const topics = text.split(",").map((part) => {
     const topic = eventTopics.find((known) => known === part);
     if (topic !== undefined) return topic;
-    throw new InvalidArgumentError(`Expected ${eventTopics.join(", ")}.`);
+    const meant = didYouMean(part, eventTopics);
+    throw new InvalidArgumentError(`Expected ${eventTopics.join(", ")}.${meant}`);
   });
   return [...before, ...topics];
 }

@@ -3,6 +3,7 @@ import { basename, extname, resolve } from "node:path";
 import { KoalaError, messageOf } from "@koala/interface";
 import type { PolicyFailureMode, PolicyMatch, PolicySide } from "@koala/protocol";
 import { readText } from "./context.ts";
+import { didYouMean } from "./did-you-mean.ts";
 import { usageError } from "./exit-code.ts";
 
 /** Flags that say what a policy is to be like; `attach`, `set` and `dev` share them. */
@@ -67,7 +68,8 @@ export function parseMatch(texts: readonly string[]): PolicyMatch {
       lists.set(key, [...(lists.get(key) ?? []), value]);
     } else {
       const known = [...listKeys, "side", `${labelPrefix}NAME`].join(", ");
-      throw usageError(`--match ${part}: there is no ${key}; there are: ${known}`);
+      const meant = didYouMean(key, [...listKeys, "side"]);
+      throw usageError(`--match ${part}: there is no ${key}; there are: ${known}${meant}`);
     }
   }
   return {
