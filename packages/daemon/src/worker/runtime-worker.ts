@@ -274,6 +274,7 @@ function obey(command: Command): void {
     case "stop":
       peers.close();
       siblings.close();
+      router.policies.close();
       runtime.stop();
   }
 }
