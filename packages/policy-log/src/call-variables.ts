@@ -5,6 +5,7 @@ import {
   lookupType,
   mapType,
   messageType,
+  opaqueType,
   recordType,
   stringType,
   type Type,
@@ -21,9 +22,12 @@ const callerType: Type = recordType("caller", {
 });
 
 /** Types of the variables for calls of a method. */
-export function variableTypes(method: MethodSchema): Readonly<Record<string, Type>> {
+export function variableTypes({ desc, kind }: MethodSchema): Readonly<Record<string, Type>> {
+  // When a call of these begins, no message is there.
+  const isStream = kind === "client_streaming" || kind === "bidi_streaming";
+  const { typeName } = desc.input;
   return {
-    request: messageType(method.desc.input),
+    request: isStream ? opaqueType(`the stream of ${typeName}`) : messageType(desc.input),
     caller: callerType,
     metadata: lookupType,
     method: stringType,

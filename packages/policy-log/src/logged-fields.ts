@@ -8,6 +8,7 @@ import {
   describeType,
   isProblems,
   messageType,
+  opaqueType,
   type Problem,
 } from "@koala/cel";
 import type { ConfigProblem, PolicyCall, PreparedMethod } from "@koala/policy";
@@ -84,7 +85,12 @@ function compile(
   text: string,
   { method }: PreparedMethod,
 ): { compiled?: Compiled; problems: readonly { message: string; offset: number }[] } {
-  const variables = { ...variableTypes(method), response: messageType(method.desc.output) };
+  const { kind: methodKind, desc } = method;
+  const isStream = methodKind === "server_streaming" || methodKind === "bidi_streaming";
+  const response = isStream
+    ? opaqueType(`the stream of ${desc.output.typeName}`)
+    : messageType(desc.output);
+  const variables = { ...variableTypes(method), response };
   const container = method.desc.parent.file.proto.package;
   const compiled = compileExpression(text, { variables, container });
   if (isProblems<Problem>(compiled)) return { problems: compiled };
