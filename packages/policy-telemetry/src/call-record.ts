@@ -4,11 +4,12 @@ import { layoutVersion } from "./slab.ts";
 /** Records that are kept for the next calls; more than that in flight are left to the collector. */
 const pooledMax = 4096;
 
-/** One call. An upgrade finds those of the old code, so the fields keep their meaning with the layout. */
+/** One call. Others find it after an upgrade, so its fields keep their meaning with the layout. */
 export class CallRecord {
   readonly layout: number = layoutVersion;
-  /** Where the numbers of its series are. */
+  /** Where the numbers of its series are, in the memory that has this stamp. */
   base = 0;
+  stamp = 0;
   startedMicros = 0;
   /** Bytes of the request, as it came. */
   requestBytes = 0;
@@ -40,7 +41,10 @@ export class CallRecords {
   }
 }
 
-/** What a policy finds in `call.local`, if this code or the code before it has put it there. */
+/**
+ * What a policy finds in `call.local`, if this code, the code before it or the daemon before this one has
+ * put it there: a record, or a copy of one.
+ */
 export function recordOf(local: unknown): CallRecord | undefined {
   if (local instanceof CallRecord) return local;
   if (typeof local !== "object" || local === null) return undefined;

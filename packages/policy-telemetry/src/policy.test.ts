@@ -124,12 +124,21 @@ describe("telemetry: counting", () => {
   });
 
   it("counts the outcome of a call whose request another process has seen", () => {
-    const harness = createPolicyHarness({ policy, service: Shop });
-    const call = harness.start("Find");
-    call.live.locals.length = 0;
-    call.answer();
-    const [series] = seriesOf(harness);
-    assert.equal(outcome(series, Status.OK, Origin.REMOTE_APP), 1);
+    const before = createPolicyHarness({ policy, service: Shop });
+    for (let i = 0; i < 3; i++) before.call("Buy", {}, { caller: { app: "other" } });
+    const [local] = before.start("Find").live.locals;
+    assert.ok(local !== undefined);
+    for (const kept of [undefined, structuredClone(local)]) {
+      const after = createPolicyHarness({ policy, service: Shop, clock: before.clock });
+      const call = after.start("Find");
+      call.live.locals[0] = kept;
+      after.advance(20);
+      call.answer();
+      const [series, ...more] = seriesOf(after);
+      assert.deepEqual(more, []);
+      assert.equal(outcome(series, Status.OK, Origin.REMOTE_APP), 1);
+      assert.equal(series!.numbers[Position.DURATION_MICROS]! > 0, kept !== undefined);
+    }
   });
 });
 

@@ -22,6 +22,8 @@ export interface TelemetryState {
   readonly table: SeriesTable;
   /** The shared numbers; a series' begin at its base. */
   readonly numbers: Float64Array;
+  /** Of the memory; see `Slab.stamp`. */
+  readonly stamp: number;
   readonly records: CallRecords;
   readonly ids: TraceIds;
   readonly batch: SpanBatch;
@@ -84,6 +86,7 @@ function createState(ctx: Context): TelemetryState {
   return {
     table,
     numbers: slab.numbers,
+    stamp: slab.stamp,
     records: new CallRecords(),
     ids: new TraceIds(),
     batch: new SpanBatch(ctx, slab),
@@ -100,6 +103,7 @@ function onRequest(call: PolicyCall, ctx: Context): undefined {
   }
   const base = baseOf(call, ctx);
   record.base = base;
+  record.stamp = state.stamp;
   record.requestBytes = call.requestBytes;
   numbers[base + Position.STARTED]!++;
   numbers[base + Position.REQUEST_BYTES]! += record.requestBytes;
@@ -113,15 +117,13 @@ function onResponse(call: PolicyCall, ctx: Context): undefined {
   const { status } = call;
   if (status !== 0) ctx.counters["failed"]!++;
   const record = recordOf(call.local);
-  if (record === undefined) {
-    // Its request was counted by another process.
-    numbers[baseOf(call, ctx) + Position.OUTCOMES + status * originCount + call.origin]!++;
-    return;
-  }
-  const { base } = record;
+  // Places are those of other memory when another process has seen the request.
+  const isPlaced = record !== undefined && record.stamp === state.stamp;
+  const base = isPlaced ? record.base : baseOf(call, ctx);
+  numbers[base + Position.OUTCOMES + status * originCount + call.origin]!++;
+  if (record === undefined) return;
   const endMicros = ctx.nowMicros();
   const micros = endMicros - record.startedMicros;
-  numbers[base + Position.OUTCOMES + status * originCount + call.origin]!++;
   numbers[base + Position.BUCKETS + bucketOf(micros)]!++;
   numbers[base + Position.DURATION_MICROS]! += micros;
   numbers[base + Position.RESPONSE_BYTES]! += call.responseBytes;

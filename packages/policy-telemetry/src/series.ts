@@ -1,4 +1,5 @@
 /** Series: the combinations of side, method and caller that are counted apart. */
+import { randomInt } from "node:crypto";
 import { KoalaError } from "@koala/interface";
 import type { Side } from "@koala/policy";
 import type { MethodKind, MethodSchema } from "@koala/schema";
@@ -48,6 +49,7 @@ export class SeriesTable {
         `The shared memory of the attachment has layout ${layout}, this version knows ${layoutVersion} only. Detach the policy and attach it again; its numbers then begin at zero.`,
       );
     }
+    if (layout === 0) slab.head[6] = randomInt(1, 2 ** 31);
     slab.head[0] = layoutVersion;
     for (let series = 0; series < slab.count; series++) {
       this.bases.set(keyOf(readNames(slab, series)), slab.baseOf(series));

@@ -4,7 +4,8 @@
  * Names are in there, too, so that neither a restart of the control part nor an upgrade loses any.
  *
  *   slab     0  layout version, u32     4  series in use, u32
- *            8  spans made, f64        16  spans dropped, f64      (64 bytes)
+ *            8  spans made, f64        16  spans dropped, f64
+ *           24  stamp, u32             28  nothing                 (64 bytes)
  *   series   0  names (512 bytes)     512  numbers (f64 each)      (one after another)
  *
  * A number is a float: whole up to 2^53, and eight aligned bytes, which x86-64 and 64-bit ARM read and write
@@ -55,7 +56,7 @@ export function sharedBytesFor(seriesMax: number, runtimes: number): number {
 
 /** The part of `ctx.shared` that one runtime writes. */
 export class Slab {
-  /** `[0]` layout version, `[1]` series in use; see the head of this file. */
+  /** `[0]` layout version, `[1]` series in use, `[6]` stamp; see the head of this file. */
   readonly head: Int32Array;
   /** See `Total`. */
   readonly totals: Float64Array;
@@ -70,9 +71,14 @@ export class Slab {
     this.shared = shared;
     this.offset = runtime * bytes;
     this.seriesMax = Math.floor((bytes - headBytes) / seriesBytes);
-    this.head = new Int32Array(shared, this.offset, 2);
+    this.head = new Int32Array(shared, this.offset, 8);
     this.totals = new Float64Array(shared, this.offset + 8, 2);
     this.numbers = new Float64Array(shared);
+  }
+
+  /** A random number by which places in this memory are told from places in memory before it. */
+  get stamp(): number {
+    return this.head[6]!;
   }
 
   /** Series whose names are there. */
