@@ -122,8 +122,8 @@ describe("policies", { timeout }, () => {
     const cases: [policy: object, code: string, pattern: RegExp][] = [
       [{ use: "broken" }, "ERR_MODULE_SYNTAX", new RegExp(`${broken}:2:11: `)],
       [{ use: "thrower" }, "ERR_MODULE_LOAD", new RegExp(`${thrower}:3:7: .*not today`)],
-      [{ use: "conut" }, "ERR_MODULE_NOT_FOUND", /no module "conut"/],
-      [{ use: "/etc/passwd.ts" }, "ERR_MODULE_NOT_FOUND", /there is no \/etc\/passwd\.ts/],
+      [{ use: "conut" }, "ERR_MODULE_MISSING", /no module "conut"/],
+      [{ use: "/etc/passwd.ts" }, "ERR_MODULE_MISSING", /there is no \/etc\/passwd\.ts/],
       [{ use: "starter", name: "s" }, "ERR_POLICY_START", /policy "s": start threw: no start/],
       [{ use: "count" }, "ERR_POLICY_NAME", /"count" is attached already/],
       [{ use: "count", name: "x", config: { denny: 1 } }, "ERR_POLICY_CONFIG", /"deny"\?/],

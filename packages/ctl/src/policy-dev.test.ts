@@ -199,7 +199,7 @@ describe("koalactl policy dev", { timeout: 60_000 }, () => {
         [
           /watching/,
           () => {
-            fake.refuse = { code: "ERR_MODULE_NOT_FOUND", message: "there is no mine.ts" };
+            fake.refuse = { code: "ERR_MODULE_MISSING", message: "there is no mine.ts" };
             rmSync(fake.file);
           },
         ],

@@ -33,7 +33,7 @@ export function addModuleUpgradeRoute(
       const owner = upgrades.find((each) => each.has(body.module));
       if (owner !== undefined) return await owner.upgrade(body, peer);
       throw new KoalaError(
-        "ERR_MODULE_NOT_FOUND",
+        "ERR_MODULE_MISSING",
         `no module "${body.module}" is in use; expected "frontend" or the name of a policy that is attached, see koalactl policy list`,
       );
     },

@@ -35,7 +35,7 @@ export const builtInNames: readonly string[] = readBuiltInNames();
 /**
  * Finds a module.
  *
- * @throws KoalaError `ERR_MODULE_NAME` for what is neither a name nor a path, `ERR_MODULE_NOT_FOUND`, or
+ * @throws KoalaError `ERR_MODULE_NAME` for what is neither a name nor a path, `ERR_MODULE_MISSING`, or
  * `ERR_MODULE_DIRECTORY` for code outside of the directories.
  */
 export function locateModule(use: string, places: ModulePlaces): LocatedModule {
@@ -52,7 +52,7 @@ export function locateModule(use: string, places: ModulePlaces): LocatedModule {
     const found = findIn(directory, use);
     if (found !== undefined) return { entry: checkPlace(found, use, places), builtIn: undefined };
   }
-  throw new KoalaError("ERR_MODULE_NOT_FOUND", notFound(use, places));
+  throw new KoalaError("ERR_MODULE_MISSING", notFound(use, places));
 }
 
 /** The real path of a file, if the configuration allows code there. */
@@ -75,7 +75,7 @@ function locatePath(use: string, places: ModulePlaces): LocatedModule {
   const path = resolve(places.base, use);
   if (!existsSync(path)) {
     throw new KoalaError(
-      "ERR_MODULE_NOT_FOUND",
+      "ERR_MODULE_MISSING",
       `there is no ${path}. Check the path${isAbsolute(use) ? "" : `, which is relative to ${places.base}`}`,
     );
   }
@@ -86,7 +86,7 @@ function locatePath(use: string, places: ModulePlaces): LocatedModule {
   const entry = findPackageEntry(real, ".");
   if (entry === undefined) {
     throw new KoalaError(
-      "ERR_MODULE_NOT_FOUND",
+      "ERR_MODULE_MISSING",
       `${path} is a folder, but no package: it needs a package.json whose "exports" or "main" names a file, or an index.js`,
     );
   }

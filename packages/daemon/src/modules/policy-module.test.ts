@@ -128,7 +128,7 @@ export default definePolicy<Config, { n: number }>({
     await rejects(place.load(outside), "ERR_MODULE_DIRECTORY", outside, "[modules] of koala.toml");
     await rejects(place.load("linked"), "ERR_MODULE_DIRECTORY", outside, "linked.ts");
     await rejects(place.load("imports"), "ERR_MODULE_IMPORT", "imports.ts:1:16", outside);
-    await rejects(place.load("../../etc/hostname.ts"), "ERR_MODULE_NOT_FOUND");
+    await rejects(place.load("../../etc/hostname.ts"), "ERR_MODULE_MISSING");
   });
 
   it("says where a syntax error is, in TypeScript and in JavaScript", async (test) => {
@@ -170,7 +170,7 @@ export default definePolicy<Config, { n: number }>({
     await rejects(place.load("none"), "ERR_MODULE_EXPORT", "none.ts", "definePolicy");
     await rejects(place.load("version"), "ERR_MODULE_EXPORT", '"one"');
     await rejects(place.load("handler"), "ERR_MODULE_EXPORT", "onRequest must be a function");
-    await rejects(place.load("acll"), "ERR_MODULE_NOT_FOUND", 'Did you mean "acl"?', place.folder);
+    await rejects(place.load("acll"), "ERR_MODULE_MISSING", 'Did you mean "acl"?', place.folder);
     await rejects(place.load("No Name"), "ERR_MODULE_NAME");
   });
 });
