@@ -3,6 +3,7 @@
  * runs, then it is put in place in one go. Runs between the polls of engines, so a step is the time that
  * calls stand still.
  */
+import { isDeepStrictEqual } from "node:util";
 import { KoalaError, messageOf } from "@koala/interface";
 import { definePolicy, type PolicyContext, type PolicyDefinition, z } from "@koala/policy";
 import {
@@ -302,7 +303,9 @@ export class RuntimePolicies {
       slot.onFailure = planned.onFailure;
       slot.budgetMicros = planned.budgetMicros;
       if (before === undefined || moved.has(slot)) continue;
-      if (!isSame(before.planned.config, planned.config)) slot.reconfigure(config);
+      // What it is read as can change by itself: with a file that it names.
+      const isOther = !isSame(before.planned.config, planned.config);
+      if (isOther || !isDeepStrictEqual(slot.ctx.config, config)) slot.reconfigure(config);
     }
     this.running = prepared.map(({ slot, planned }) => ({ slot, planned }));
     this.options.chains.attach(
