@@ -129,6 +129,31 @@ export class AppServer {
     return { listener: this.listener, nextId: this.nextId, channels };
   }
 
+  /** Who serves an app; undefined when there is no such app, or nobody does yet. */
+  runtimeOf(app: number): RuntimeThread | undefined {
+    return this.channels.get(app)?.runtime ?? undefined;
+  }
+
+  /** What the app says waits in its socket until `letSpeak`. */
+  hush(app: number): void {
+    const channel = this.channels.get(app);
+    if (channel === undefined || channel.watcher < 0) return;
+    unwatch(channel.watcher);
+    channel.watcher = -1;
+  }
+
+  /** The app is served by this runtime, from now on or still. */
+  letSpeak(app: number, runtime: RuntimeThread): void {
+    const channel = this.channels.get(app);
+    if (channel === undefined) return;
+    if (channel.runtime !== null && channel.runtime !== runtime) {
+      channel.runtime.apps--;
+      runtime.apps++;
+      channel.runtime = runtime;
+    }
+    if (channel.watcher < 0 && this.watcher >= 0) this.listenTo(channel);
+  }
+
   /** The runtime has ended this app's datapath, and has told the app. */
   closed(id: number): void {
     const channel = this.channels.get(id);

@@ -9,7 +9,9 @@ import { EAGAIN, errnoName, POLL_IN, unwatch, watch } from "@koala/native";
 import { ADMIN_SOCKET, CONTROL_SOCKET } from "@koala/protocol";
 import { adoptTcpListener, createTcpTransport } from "@koala/transport-tcp";
 import { type Config, formatAddress, type LoadedConfig } from "../config/index.ts";
+import { AppMoves } from "../engines/app-moves.ts";
 import { EngineUpgrades } from "../engines/engine-upgrades.ts";
+import { addMoveRoute } from "../engines/move-route.ts";
 import { RuntimeOrders } from "../engines/runtime-orders.ts";
 import { createBoundedPublisher } from "../events/bounded-publisher.ts";
 import { EventBus } from "../events/event-bus.ts";
@@ -59,6 +61,8 @@ export class Daemon {
   readonly runtimes: RuntimePool;
   private readonly orders = new RuntimeOrders();
   private readonly engineUpgrades: EngineUpgrades;
+  /** Moves apps between runtimes. */
+  readonly moves: AppMoves;
   private appServer: AppServer | undefined;
   private adminServer: AdminServer | undefined;
   private listener: Listener | undefined;
@@ -111,10 +115,20 @@ export class Daemon {
       orders: this.orders,
       compile: (path) => this.policies.compile(path),
       revision: () => this.policies.revision,
+      alone: (change) => this.policies.alone(change),
       events: this.events,
       log: log.area("runtime"),
     });
     addModuleUpgradeRoute(this.admin, [this.engineUpgrades, this.policies]);
+    this.moves = new AppMoves({
+      runtimes: () => this.runtimes.threads,
+      apps: () => this.appServer!,
+      orders: this.orders,
+      alone: (change) => this.policies.alone(change),
+      events: this.events,
+      log: log.area("runtime"),
+    });
+    addMoveRoute(this.admin, this.moves);
     this.runtimes.prepare = async (thread) => {
       await this.policies.beginOne(thread);
       await this.engineUpgrades.prepare(thread);

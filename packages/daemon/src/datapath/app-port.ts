@@ -23,8 +23,8 @@ export class AppPort implements Party, BlockOwner {
   readonly exports: (Export | undefined)[] = [];
   /** Set before anything is asked of the port. */
   engine!: AppEngine;
-  /** It is about to move to another runtime: nothing new is placed in its memory. */
-  isLeaving = false;
+  /** It is on its way to another runtime: nothing is placed in its memory from outside its engine. */
+  isMoving = false;
   private pins = 0;
   private readonly unpinned: (() => void)[] = [];
 
@@ -66,7 +66,7 @@ export class AppPort implements Party, BlockOwner {
   }
 
   get receive(): Receiver | undefined {
-    return this.isLeaving ? undefined : this.engine.receive;
+    return this.isMoving ? undefined : this.engine.receive;
   }
 
   begin(call: Call, body: Body): Outcome {

@@ -2,10 +2,10 @@
 import { KoalaError } from "@koala/interface";
 import type { ServiceSchema } from "@koala/schema";
 import { AppPort } from "./app-port.ts";
-import type { Binding } from "./binding.ts";
+import { type Binding, createBinding } from "./binding.ts";
 import { loadBody, saveBody } from "./body-state.ts";
 import { type Call, type CopyOwner, Parked, type Party } from "./call.ts";
-import type { CallState, CallTableState, PartyRef } from "./call-state.ts";
+import type { CallState, CallTableState, LooseBinding, PartyRef } from "./call-state.ts";
 import { restoreChain, saveChain } from "./chain-saving.ts";
 import type { Router } from "./router.ts";
 import type { SchemaStore } from "./schema-store.ts";
@@ -70,6 +70,7 @@ function saveCall(router: Router, call: Call, names: PartyNames): CallState {
     callee,
     binding: binding?.id ?? -1,
     bindingOwner: binding === null ? null : names.refOf(binding.caller),
+    loose: binding === null || binding.id >= 0 ? null : looseOf(binding),
     method: call.method?.index ?? -1,
     waitForReady: call.waitForReady,
     calleeTarget: call.calleeTarget,
@@ -90,6 +91,10 @@ function saveCall(router: Router, call: Call, names: PartyNames): CallState {
     copyOwner: call.copyOwner === null ? null : names.ownerRef(call.copyOwner),
     copyCost: call.copyBytes,
   };
+}
+
+function looseOf({ target, schema, identity, reach }: Binding): LooseBinding {
+  return { target, schema: { service: schema.typeName, hash: schema.hash }, identity, reach };
 }
 
 function serverOf({ callee, calleeTarget }: Call): CallState["server"] {
@@ -116,7 +121,11 @@ function restoreCall(
   call.callerId = saved.callerId;
   call.callee = saved.callee === null ? null : parties.partyOf(saved.callee);
   const binding =
-    bindingOwner === null ? undefined : parties.bindingOf(bindingOwner, saved.binding);
+    bindingOwner === null
+      ? undefined
+      : saved.loose !== null
+        ? bindLoosely(schemas, parties.partyOf(bindingOwner), saved.loose)
+        : parties.bindingOf(bindingOwner, saved.binding);
   call.binding = binding ?? null;
   call.method = binding?.schema.methods[saved.method] ?? null;
   call.waitForReady = saved.waitForReady;
@@ -133,6 +142,17 @@ function restoreCall(
   if (copyOwner !== null) call.copyOwner = parties.ownerOf(copyOwner);
   call.copyBytes = saved.copyCost;
   tellParties(router, call, saved);
+}
+
+function bindLoosely(
+  schemas: SchemaStore,
+  caller: Party,
+  { target, schema, identity, reach }: LooseBinding,
+): Binding | undefined {
+  const known = schemas.acquire(schema.service, schema.hash);
+  if (known === undefined) return undefined;
+  schemas.release(known);
+  return createBinding(-1, caller, identity, target, known, reach);
 }
 
 /** How the two schemas of a call map to each other, as the router has found it when the call was made. */

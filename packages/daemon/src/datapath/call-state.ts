@@ -3,7 +3,9 @@
  * its id, because slots and frames on their way name it.
  */
 import type { Origin, Status } from "@koala/interface";
+import type { Caller } from "@koala/policy";
 import type { SchemaRef } from "./app-state.ts";
+import type { Reach } from "./binding.ts";
 import type { BodyState } from "./body-state.ts";
 import type { Parked } from "./call.ts";
 import type { ChainState } from "./chain-saving.ts";
@@ -12,6 +14,14 @@ import type { ChainState } from "./chain-saving.ts";
 export interface PartyRef {
   readonly kind: "app" | "link";
   readonly id: number;
+}
+
+/** What a call goes by when its caller's binding is in another runtime. */
+export interface LooseBinding {
+  readonly target: string;
+  readonly schema: SchemaRef;
+  readonly identity: Caller;
+  readonly reach: Reach;
 }
 
 export interface CallState {
@@ -28,6 +38,8 @@ export interface CallState {
   readonly binding: number;
   /** Whose binding it is, also when the caller has given up. */
   readonly bindingOwner: PartyRef | null;
+  /** The binding itself where it belongs to nobody's list, as for a call of an app that has moved away. */
+  readonly loose: LooseBinding | null;
   /** Index in the caller's schema. */
   readonly method: number;
   readonly waitForReady: boolean;

@@ -1,8 +1,9 @@
 /** What the main thread has runtimes do with engines, and what they answer. */
 import type { EngineMove, EngineVersion } from "./engine-module.ts";
+import type { MoveAnswer, MoveOrder } from "./move-orders.ts";
 
 /** Main thread to runtime. Each is answered once. */
-export type EngineOrder =
+export type UpgradeOrder =
   /** Load the code of a frontend (null: the one built in), and see whether it can take over. */
   | { order: "prepare"; path: string | null }
   /** Put what was prepared in the place of all frontends of this runtime. */
@@ -12,13 +13,21 @@ export type EngineOrder =
   /** Put the frontends before the last `replace` back. */
   | { order: "back" };
 
+export type EngineOrder = UpgradeOrder | MoveOrder;
+
 export type EngineAnswer =
   | { order: "prepare"; from: EngineVersion; to: EngineVersion; micros: number }
   | { order: "replace" | "back"; moves: EngineMove[]; openCalls: number }
   | { order: "forget" }
+  | MoveAnswer
   /** It could not be done; the runtime goes on as before. */
   | { order: "failed"; code: string; reason: string };
 
 export type EngineCommand = { op: "engines"; seq: number } & EngineOrder;
 
 export type EngineNotice = { op: "engines"; seq: number } & EngineAnswer;
+
+/** Whether an order is about code; else it is about an app that moves. */
+export function isUpgradeOrder(order: EngineOrder): order is UpgradeOrder {
+  return ["prepare", "replace", "forget", "back"].includes(order.order);
+}

@@ -5,7 +5,7 @@
  * the time that loading takes. Then the engines change, one after the other, and each stands still for its
  * own change only.
  */
-import { KoalaError, messageOf } from "@koala/interface";
+import { messageOf } from "@koala/interface";
 import type { ChangeAnswer, UpgradeModuleRequest } from "@koala/protocol";
 import type { EventBus } from "../events/event-bus.ts";
 import type { AreaLog } from "../log/index.ts";
@@ -21,6 +21,8 @@ export interface EngineUpgradesOptions {
   orders: RuntimeOrders;
   /** Finds and compiles code; the path that runtimes load. Throws a KoalaError that says what is wrong. */
   compile: (path: string) => string;
+  /** Does one change of the daemon at a time. */
+  alone: <T>(change: () => Promise<T>) => Promise<T>;
   /** Of the configuration, for the answer. */
   revision: () => number;
   events: Pick<EventBus, "publish">;
@@ -34,7 +36,6 @@ export class EngineUpgrades {
   private readonly options: EngineUpgradesOptions;
   /** What runtimes load; null: what the daemon was built with. */
   private path: string | null = null;
-  private isBusy = false;
 
   constructor(options: EngineUpgradesOptions) {
     this.options = options;
@@ -58,23 +59,17 @@ export class EngineUpgrades {
    * Rejects with a KoalaError that says why not; everything goes on as before then.
    */
   async upgrade({ module, path, dryRun = false }: UpgradeModuleRequest): Promise<ChangeAnswer> {
-    if (this.isBusy) {
-      throw new KoalaError("ERR_ENGINE_BUSY", "another upgrade of engines is under way; try again");
-    }
-    this.isBusy = true;
+    const { events, log, alone } = this.options;
     try {
-      const { events } = this.options;
       events.publish("upgrade", "engines-begin", { engine: module, path: path ?? "" });
-      const answer = await this.carryOut(module, path, dryRun);
+      const answer = await alone(() => this.carryOut(module, path, dryRun));
       events.publish("upgrade", "engines-end", { engine: module, moved: countOf(answer), dryRun });
       return answer;
     } catch (error) {
       const reason = messageOf(error);
-      this.options.log.warn("upgrade failed", { engine: module, reason });
-      this.options.events.publish("upgrade", "engines-failed", { engine: module, reason });
+      log.warn("upgrade failed", { engine: module, reason });
+      events.publish("upgrade", "engines-failed", { engine: module, reason });
       throw error;
-    } finally {
-      this.isBusy = false;
     }
   }
 

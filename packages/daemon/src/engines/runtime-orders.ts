@@ -8,7 +8,8 @@ export interface OrderTaker {
   command(command: EngineCommand): void;
 }
 
-type AnswerTo<Order> = Extract<EngineAnswer, { order: Order }>;
+/** What a runtime answers to an order that it could carry out. */
+export type AnswerTo<Order> = Extract<EngineAnswer, { order: Order }>;
 
 export class RuntimeOrders {
   private readonly waiting = new Map<number, (answer: EngineAnswer) => void>();

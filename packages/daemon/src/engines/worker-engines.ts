@@ -5,7 +5,7 @@ import type { AppEngineOptions } from "../datapath/app-engine.ts";
 import type { Router } from "../datapath/router.ts";
 import { requireModule } from "../modules/require-module.ts";
 import { type EngineMove, engineModuleProblem } from "./engine-module.ts";
-import type { EngineAnswer, EngineOrder } from "./engine-orders.ts";
+import type { EngineAnswer, UpgradeOrder } from "./engine-orders.ts";
 import { builtInFrontend, type FrontendModule } from "./frontend.ts";
 import { replaceFrontend } from "./replace-engine.ts";
 
@@ -35,7 +35,7 @@ export class WorkerEngines {
   }
 
   /** Never throws: what goes wrong is in the answer, and nothing has changed then. */
-  obey(order: EngineOrder): EngineAnswer {
+  obey(order: UpgradeOrder): EngineAnswer {
     try {
       return this.carryOut(order);
     } catch (error) {
@@ -44,7 +44,7 @@ export class WorkerEngines {
     }
   }
 
-  private carryOut(order: EngineOrder): EngineAnswer {
+  private carryOut(order: UpgradeOrder): EngineAnswer {
     const { host } = this.options;
     switch (order.order) {
       case "prepare":

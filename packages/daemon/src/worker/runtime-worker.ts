@@ -25,7 +25,9 @@ import type { Config } from "../config/index.ts";
 import { Router } from "../datapath/router.ts";
 import { SchemaStore } from "../datapath/schema-store.ts";
 import { Translator } from "../datapath/translator.ts";
+import { type EngineCommand, isUpgradeOrder } from "../engines/engine-orders.ts";
 import { WorkerEngines } from "../engines/worker-engines.ts";
+import { WorkerMoves } from "../engines/worker-moves.ts";
 import { EventSource } from "../events/event-source.ts";
 import { RuntimeSaving } from "../handover/runtime-saving.ts";
 import { WorkerHandover } from "../handover/worker-handover.ts";
@@ -168,6 +170,10 @@ router.onExportsChanged = () => {
 };
 
 const engines = new WorkerEngines({ host, router });
+const moves = new WorkerMoves({
+  ...{ host, router, schemas, runtime },
+  siblings: () => siblings.all(),
+});
 let isReady = false;
 let isOpen = false;
 let draining = false;
@@ -255,7 +261,7 @@ function obey(command: Command): void {
       reportReady();
       return;
     case "engines":
-      notify({ op: "engines", seq: command.seq, ...engines.obey(command) });
+      obeyEngines(command);
       return;
     case "policies": {
       const answer = policies.carryOut(command.step);
@@ -277,6 +283,12 @@ function obey(command: Command): void {
       router.policies.close();
       runtime.stop();
   }
+}
+
+function obeyEngines(command: EngineCommand): void {
+  const { op, seq } = command;
+  if (isUpgradeOrder(command)) notify({ op, seq, ...engines.obey(command) });
+  else moves.obey(command, (answer) => notify({ op, seq, ...answer }));
 }
 
 function drain(): void {
