@@ -218,7 +218,60 @@ describe("telemetry of calls", { timeout: 120_000 }, () => {
     assert.equal(policies[0]?.version, "99.0.0");
     await until("the spans from before are there", () => collector.spans.length >= 2);
   });
+
+  it("loses no number when the daemon is replaced, and answers at the same port", async (t) => {
+    const collector = await startCollector(t);
+    const address = await freeAddress();
+    const config = policyFor(collector.url).replace("127.0.0.1:0", address);
+    const daemon = await startDaemon(t, { config });
+    const server = await startKitchen(t, daemon);
+    const mesh = await connectTo(t, daemon, { name: "waiter" });
+    const kitchen = mesh.client(Kitchen, "kitchen");
+    await kitchen.echo({ text: "before" });
+    const waiting = kitchen.wait({ key: "long", ms: 0 });
+    await untilPrinted(server, /began long/);
+    const before = daemon.currentPid();
+    await daemon.upgrade();
+    assert.notEqual(daemon.currentPid(), before);
+    await kitchen.echo({ text: "after" });
+    server.write("release long");
+    await waiting;
+
+    const echo = 'grpc_type="unary",grpc_service="test.v1.Kitchen",grpc_method="Echo"';
+    const wait = 'grpc_type="unary",grpc_service="test.v1.Kitchen",grpc_method="Wait"';
+    // The old daemon answers until it has left.
+    let text = "";
+    await until("the next daemon answers", async () => {
+      const answer = await fetch(`http://${address}/metrics`).catch(() => undefined);
+      text = (await answer?.text()) ?? "";
+      return text.includes(`grpc_client_handled_total{${wait},grpc_code="OK"} 1\n`);
+    });
+    for (const side of ["client", "server"]) {
+      for (const [labels, count] of [
+        [echo, 2],
+        [wait, 1],
+      ] as const) {
+        assert.equal(sampleOf(text, `grpc_${side}_started_total`, labels), count);
+        assert.equal(
+          sampleOf(text, `grpc_${side}_handled_total`, `${labels},grpc_code="OK"`),
+          count,
+        );
+        assert.equal(sampleOf(text, `grpc_${side}_handling_seconds_count`, labels), count);
+      }
+    }
+    await until("all spans are there", () => collector.spans.length >= 6);
+    assert.equal(new Set(collector.spans.map(({ traceId }) => traceId)).size, 3);
+  });
 });
+
+/** An address that nobody listens to. */
+async function freeAddress(): Promise<string> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return `127.0.0.1:${port}`;
+}
 
 /** The policy as a module of a later version. */
 function newerTelemetry(folder: string): string {
