@@ -269,7 +269,7 @@ export class PolicyChanges {
     for (const attachment of next) {
       const old = before.find(({ id }) => id === attachment.id);
       if (old === undefined || started.includes(attachment)) continue;
-      if (JSON.stringify(old.policy.config) === JSON.stringify(attachment.policy.config)) continue;
+      if (isDeepStrictEqual(old.config, attachment.config)) continue;
       try {
         await attachment.control?.reconfigure?.(attachment.config);
       } catch (error) {
@@ -311,8 +311,8 @@ function forgetFailures(before: readonly Attachment[], next: readonly Attachment
   for (const attachment of next) {
     const old = before.find(({ id }) => id === attachment.id);
     if (old === undefined) continue;
-    const isSame = JSON.stringify(old.policy.config) === JSON.stringify(attachment.policy.config);
-    if (!isSame || hasOtherCode(old, attachment)) attachment.failures.clear();
+    if (!isDeepStrictEqual(old.config, attachment.config) || hasOtherCode(old, attachment))
+      attachment.failures.clear();
   }
 }
 

@@ -5,7 +5,13 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { KoalaError, messageOf } from "@koala/interface";
-import { definePolicy, type PolicyContext, type PolicyDefinition, z } from "@koala/policy";
+import {
+  type ConfigProblem,
+  definePolicy,
+  type PolicyContext,
+  type PolicyDefinition,
+  z,
+} from "@koala/policy";
 import {
   fits,
   isSelected,
@@ -403,8 +409,16 @@ function methodRefusals(
     if (selector.service?.some((pattern) => fits(pattern, schema.typeName)) === false) continue;
     for (const method of schema.methods) {
       if (selector.method?.some((pattern) => fits(pattern, method.name)) === false) continue;
-      for (const problem of definition.checkMethod(config, { service: schema.typeName, method })) {
-        const message = `${problem.message} (method ${schema.typeName}/${method.name})`;
+      const place = `${schema.typeName}/${method.name}`;
+      const asked = { service: schema.typeName, method };
+      let problems: readonly ConfigProblem[];
+      try {
+        problems = definition.checkMethod(config, asked);
+      } catch (error) {
+        problems = [{ path: [], message: `checkMethod threw: ${describe(error)}` }];
+      }
+      for (const problem of problems) {
+        const message = `${problem.message} (method ${place})`;
         const { path, offset } = problem;
         refusals.push({ code: "ERR_POLICY_METHOD", policy: name, message, path, offset });
       }
