@@ -68,7 +68,7 @@ testPolicy({
       name: "a field of one method only",
       config: deny("request.cents > 1"),
       path: "rules.0.when",
-      message: /for shop.v1.Shop\/Find: /,
+      message: /FindRequest has no field "cents"/,
     },
     {
       name: "a type error",

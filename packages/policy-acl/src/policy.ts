@@ -28,13 +28,8 @@ export const aclPolicy: PolicyDefinition<AclConfig, AclState> = definePolicy<Acl
   counters: ["allowed", "denied", "shadow_denied", "failed_rules"],
   check: (config) => [...repeatedNames(config), ...problemsWithoutMethod(config)],
 
-  checkMethod(config, method) {
-    const where = `for ${method.service}/${method.method.name}: `;
-    return checkRules(config, method).map((found) => {
-      const problem = problemOf(found.index, found.rule, found);
-      return { ...problem, message: where + problem.message };
-    });
-  },
+  checkMethod: (config, method) =>
+    checkRules(config, method).map((found) => problemOf(found.index, found.rule, found)),
 
   prepare(method, ctx) {
     const { set, problems } = preparedRules(ctx.config, method);
