@@ -16,6 +16,8 @@ export interface ExporterOptions {
   /** First and longest pause after a failure. */
   readonly retryMinMs?: number;
   readonly retryMaxMs?: number;
+  /** Longest that `close` takes. */
+  readonly closeMs?: number;
   warn(message: string, fields?: Record<string, string | number | boolean>): void;
 }
 
@@ -32,8 +34,6 @@ const batchMax = 512;
 const attemptsMax = 8;
 /** Longest pause that a collector can ask for. */
 const retryAfterMaxMs = 60_000;
-/** Longest that `close` takes. */
-const closeMs = 2000;
 const answerBytesMax = 65536;
 
 /** Statuses of HTTP after which the specification of OTLP wants the same batch to be sent again. */
@@ -55,6 +55,7 @@ export class OtlpExporter {
   private sending: Promise<void> | undefined;
   private readonly closing = new AbortController();
   private isFailing = false;
+  private isLate = false;
 
   constructor(options: ExporterOptions, counts: SpanCounts) {
     this.options = options;
@@ -71,18 +72,18 @@ export class OtlpExporter {
     else this.timer ??= setTimeout(() => this.send(), this.options.everyMs ?? 1000).unref();
   }
 
-  /** Sends what is left, once, and lets go of the connection. */
+  /** Sends what is left, once, and lets go of the connection. What takes too long is lost. */
   async close(): Promise<void> {
-    const limit = setTimeout(() => this.agent.destroy(), closeMs);
     this.closing.abort();
-    try {
-      await this.sending;
-      while (this.queue.length > 0) await this.sendBatch(this.queue.splice(0, batchMax), 1);
-    } finally {
-      clearTimeout(limit);
-      clearTimeout(this.timer);
+    const limit = setTimeout(() => {
+      this.isLate = true;
       this.agent.destroy();
-    }
+    }, this.options.closeMs ?? 2000);
+    await this.sending;
+    while (this.queue.length > 0) await this.sendBatch(this.queue.splice(0, batchMax), 1);
+    clearTimeout(limit);
+    clearTimeout(this.timer);
+    this.agent.destroy();
   }
 
   private send(): void {
@@ -101,6 +102,7 @@ export class OtlpExporter {
 
   private async sendBatch(batch: readonly OtlpSpan[], attempts: number): Promise<void> {
     const { options } = this;
+    if (this.isLate) return this.lost(batch.length, "there was no time left");
     const body = otlpRequest(options.resource, batch);
     let pauseMs = options.retryMinMs ?? 1000;
     for (let attempt = 1; ; attempt++) {
