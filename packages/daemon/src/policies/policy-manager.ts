@@ -305,7 +305,7 @@ export class PolicyManager {
   /** What the instances of each policy share, for the process that takes over. */
   saveShared(): SharedPolicyMemory[] {
     return this.changes.attachments.map(({ policy: { name }, shared }) => {
-      return { name, bytes: new Uint8Array(shared.slice(0)) };
+      return { name, bytes: new Uint8Array(new Uint8Array(shared)) };
     });
   }
 
