@@ -113,6 +113,19 @@ describe("telemetry: counting", () => {
     assert.equal(series?.numbers[Position.DURATION_MICROS], 30_000);
   });
 
+  it("ends the calls of a runtime that has failed", () => {
+    const lost = createPolicyHarness({ policy, service: Shop });
+    lost.call("Find");
+    for (let i = 0; i < 3; i++) lost.start("Find");
+    const { shared } = lost;
+    const next = createPolicyHarness({ policy, service: Shop, shared });
+    next.call("Find");
+    const [series] = seriesOf(next);
+    assert.equal(series?.numbers[Position.STARTED], 5);
+    assert.equal(outcome(series, Status.OK, Origin.REMOTE_APP), 2);
+    assert.equal(outcome(series, Status.UNAVAILABLE, Origin.LOCAL_DAEMON), 3);
+  });
+
   it("brings its numbers into new memory", () => {
     const before = createPolicyHarness({ policy, service: Shop });
     for (let i = 0; i < 5; i++) before.call("Find");

@@ -61,7 +61,11 @@ export const telemetry: PolicyDefinition<TelemetryConfig, TelemetryState> = defi
   sharedBytes: (config, runtimes) => sharedBytesFor(config.series_max, runtimes),
   check: checkConfig,
   prepare: (info) => new MethodSeries(info),
-  start: createState,
+  start: (ctx) => {
+    const state = createState(ctx);
+    state.table.endLost();
+    return state;
+  },
   stop: (ctx) => ctx.state.batch.close(),
   reconfigure: (ctx) => ctx.state.batch.flush(),
   onRequest,

@@ -1,9 +1,9 @@
 /** Series: the combinations of side, method and caller that are counted apart. */
 import { randomInt } from "node:crypto";
-import { KoalaError } from "@koala/interface";
+import { KoalaError, Origin, Status } from "@koala/interface";
 import type { Side } from "@koala/policy";
 import type { MethodKind, MethodSchema } from "@koala/schema";
-import { layoutVersion, numberCount, Position, Slab, Total } from "./slab.ts";
+import { layoutVersion, numberCount, originCount, Position, Slab, Total } from "./slab.ts";
 
 /** What a series counts. */
 export interface SeriesNames {
@@ -87,6 +87,21 @@ export class SeriesTable {
     for (const series of saved) {
       const base = this.baseOf(series);
       for (let i = 0; i < numberCount; i++) numbers[base + i]! += series.numbers[i] ?? 0;
+    }
+  }
+
+  /**
+   * The runtime has been made anew: calls that were in flight in it have ended without an `onResponse`, as
+   * a failed runtime ends them.
+   */
+  endLost(): void {
+    const { numbers } = this.slab;
+    const lost = Position.OUTCOMES + Status.UNAVAILABLE * originCount + Origin.LOCAL_DAEMON;
+    for (const base of this.bases.values()) {
+      const first = base + Position.OUTCOMES;
+      let ended = 0;
+      for (let at = first; at < base + Position.BUCKETS; at++) ended += numbers[at]!;
+      numbers[base + lost]! += Math.max(0, numbers[base + Position.STARTED]! - ended);
     }
   }
 
