@@ -291,9 +291,7 @@ describe("the harness", () => {
   it("gives the same random numbers for the same seed", () => {
     const numbers = (seed: number): number[] => {
       const list: number[] = [];
-      const onRequest = (_: unknown, ctx: { random(): number }): void =>
-        void list.push(ctx.random());
-      const harness = harnessOf({ onRequest }, { seed });
+      const harness = harnessOf({ onRequest: (_, ctx) => void list.push(ctx.random()) }, { seed });
       for (let i = 0; i < 3; i++) harness.call("Find");
       return list;
     };
