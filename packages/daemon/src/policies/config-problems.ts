@@ -47,15 +47,12 @@ function explain(type: z.core.$ZodType, issue: z.core.$ZodIssue): PolicyProblem[
     });
   }
   if (issue.code === "invalid_union") {
-    // The branch that got furthest is the one that was meant.
-    const branches = issue.errors.filter((branch) => branch.length > 0);
-    const depth = (branch: readonly z.core.$ZodIssue[]): number =>
-      Math.max(...branch.map(({ path }) => path.length));
-    const best = branches.reduce<readonly z.core.$ZodIssue[] | undefined>(
-      (found, branch) => (found !== undefined && depth(found) >= depth(branch) ? found : branch),
+    // The branch with which least is wrong is the one that was meant.
+    const best = issue.errors.reduce<readonly z.core.$ZodIssue[] | undefined>(
+      (found, branch) => (found !== undefined && found.length <= branch.length ? found : branch),
       undefined,
     );
-    if (best !== undefined && depth(best) > 0) {
+    if (best?.some(({ path }) => path.length > 0) === true) {
       return best.flatMap((inner) =>
         explain(type, { ...inner, path: [...issue.path, ...inner.path] }),
       );

@@ -8,6 +8,7 @@
  *           └─────────────┴──── abort ◀──┴───────────┘
  * ```
  */
+import { isDeepStrictEqual } from "node:util";
 import { type KoalaError, messageOf } from "@koala/interface";
 import type { ChangeAnswer, PolicyChange, RuntimeCost } from "@koala/protocol";
 import type { AreaLog } from "../log/index.ts";
