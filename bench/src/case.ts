@@ -95,5 +95,12 @@ export const loadCases: readonly LoadCase[] = [
 /** The case without processes: the schema package against protobuf-es. */
 export const layoutCaseName = "layout";
 
+/** The case in which a daemon is changed while it serves. */
+export const changeCaseName = "upgrade";
+
 /** Names of all cases, in the order in which they run. */
-export const caseNames: readonly string[] = [...loadCases.map(({ name }) => name), layoutCaseName];
+export const caseNames: readonly string[] = [
+  ...loadCases.map(({ name }) => name),
+  changeCaseName,
+  layoutCaseName,
+];

@@ -1,7 +1,8 @@
 /** The benchmark: `npm run -s bench -- --help`. Results go to stdout, everything else to stderr. */
 import { KoalaError, messageOf } from "@koala/interface";
-import { caseNames, layoutCaseName, loadCases } from "./case.ts";
+import { caseNames, changeCaseName, layoutCaseName, loadCases } from "./case.ts";
 import { measureCase } from "./measure-case.ts";
+import { changeNames, measureChanges } from "./measure-changes.ts";
 import { layoutSystemNames, measureLayout } from "./measure-layout.ts";
 import { type Options, parseOptions, usage } from "./options.ts";
 import { createProfileFolder, renderProfiles } from "./profile.ts";
@@ -37,7 +38,7 @@ function stopOnSignals(): void {
 function readOptions(): Options {
   return parseOptions(process.argv.slice(2), {
     cases: caseNames,
-    systems: [...systems.map(({ name }) => name), ...layoutSystemNames],
+    systems: [...systems.map(({ name }) => name), ...changeNames, ...layoutSystemNames],
     groups: systemGroups,
   });
 }
@@ -65,7 +66,11 @@ function checkChoice(options: Options): void {
     options.profile === undefined &&
     options.cases.includes(layoutCaseName) &&
     layoutSystemNames.some((name) => asked === undefined || asked.includes(name));
-  if (takesLoad || takesLayout) return;
+  const takesChanges =
+    options.profile === undefined &&
+    options.cases.includes(changeCaseName) &&
+    changeNames.some((name) => asked === undefined || asked.includes(name));
+  if (takesLoad || takesLayout || takesChanges) return;
   throw new KoalaError(
     "ERR_BENCH_USAGE",
     `nothing to measure: ${asked?.join(", ")} does not take part in ${options.cases.join(", ")}; ` +
@@ -91,6 +96,18 @@ async function runLoadCases(options: Options): Promise<void> {
   }
 }
 
+async function runChanges(options: Options): Promise<void> {
+  const { cases, systems: asked, profile, quick } = options;
+  if (!cases.includes(changeCaseName) || profile !== undefined) return;
+  const names = changeNames.filter((name) => asked === undefined || asked.includes(name));
+  if (names.length === 0) return;
+  stage = new Stage();
+  const results = await measureChanges(stage, names, quick, progress);
+  await stage.close();
+  const title = "gaps between replies, 32 B there and back, 128 in flight, one daemon";
+  print(`${changeCaseName}: ${title}`, results, options.json);
+}
+
 function runLayout(options: Options): void {
   const { cases, systems: asked, profile } = options;
   if (!cases.includes(layoutCaseName) || profile !== undefined) return;
@@ -111,6 +128,7 @@ async function main(): Promise<number> {
   checkChoice(options);
   stopOnSignals();
   await runLoadCases(options);
+  await runChanges(options);
   runLayout(options);
   return 0;
 }

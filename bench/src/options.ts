@@ -28,7 +28,7 @@ export interface Options {
 export const usage = `npm run -s bench -- [CASE...] [OPTION...]
 
 Cases (all when none is named): latency rate goodput policy-null policy-null-rate policy-acl
-  policy-telemetry policy-rate-limit qos layout
+  policy-telemetry policy-rate-limit qos upgrade layout
 
   --json             one JSON object per line instead of tables
   --systems A,B      only these systems

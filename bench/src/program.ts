@@ -2,6 +2,7 @@
 import { KoalaError } from "@koala/interface";
 import { type Child, spawnNode } from "@koala/testing";
 import { endLine, type FiguresReply, type RoundReply, type RunCommand } from "./load-command.ts";
+import type { Watched } from "./timeline.ts";
 
 /** What a program prints first. */
 export interface Ready {
@@ -64,6 +65,11 @@ export class Program {
 
   async run(command: RunCommand): Promise<RoundReply> {
     return (await this.ask(command, command.seconds * 1000)) as RoundReply;
+  }
+
+  /** For a client that calls all the time: what it sees in the next seconds. */
+  async watch(seconds: number): Promise<Watched> {
+    return (await this.ask({ op: "watch", seconds }, seconds * 1000)) as Watched;
   }
 
   async figures(): Promise<FiguresReply> {

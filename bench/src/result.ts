@@ -43,6 +43,14 @@ export interface Result {
   readonly ratioToTarget: number | null;
   /** In the case `layout`: of p50 against protobuf-es with the same message. */
   readonly ratioToProtobufEs: number | null;
+  /**
+   * In the case `upgrade`, whose samples are the longest gaps between two replies around a change: the
+   * median of how long calls stood still as the daemon says, calls that failed, and calls in each hundredth of a
+   * second of the last change, which begins in the middle.
+   */
+  readonly pauseUs?: number | null;
+  readonly failedCalls?: number;
+  readonly callsPer10Ms?: readonly number[];
 }
 
 /** A round with the processor time that it took. */

@@ -14,6 +14,7 @@ export class Stage {
   private readonly programs: Program[] = [];
   private readonly daemons = new Set<Program>();
   private readonly fds: number[] = [];
+  private readonly endings: (() => Promise<void>)[] = [];
   private closing: Promise<void> | undefined;
 
   constructor(profiles?: string) {
@@ -31,6 +32,11 @@ export class Stage {
   own(fd: number): number {
     this.fds.push(fd);
     return fd;
+  }
+
+  /** Has something done when all apps have ended, before the daemons do. */
+  beforeClose(ending: () => Promise<void>): void {
+    this.endings.push(ending);
   }
 
   /** Starts a compiled program of `programs/`. */
@@ -77,9 +83,12 @@ export class Stage {
   }
 
   private async closeOnce(politely: boolean): Promise<void> {
-    for (const program of this.programs.toReversed()) {
-      await (politely && !this.daemons.has(program) ? program.end() : program.stop());
+    const programs = this.programs.toReversed();
+    for (const program of programs.filter((each) => !this.daemons.has(each))) {
+      await (politely ? program.end() : program.stop());
     }
+    for (const ending of this.endings) await ending();
+    for (const program of programs.filter((each) => this.daemons.has(each))) await program.stop();
     this.fds.forEach(closeFd);
     rmSync(this.root, { recursive: true, force: true });
   }

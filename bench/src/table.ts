@@ -14,6 +14,8 @@ const headings: readonly string[] = [
   "p99 to plain",
   "to target",
   "hog calls/s",
+  "pause",
+  "failed",
   "to protobuf-es",
 ];
 
@@ -52,6 +54,8 @@ function rowOf(result: Result): string[] {
     shown(result.p99RatioToPlain, (value) => `${formatDigits(value)} x`),
     shown(result.ratioToTarget, (value) => `${value.toFixed(4)} x`),
     shown(result.hogCallsPerSecond, (value) => value.toLocaleString("en")),
+    shown(result.pauseUs ?? null, formatMicros),
+    shown(result.failedCalls ?? null, String),
     shown(result.ratioToProtobufEs, (value) => `${formatDigits(value)} x`),
   ];
 }

@@ -37,7 +37,11 @@ function nullPolicies(count: number): System {
 const aclSettings = `[[policy]]
 use = "acl"
 
+[policy.config]
+default = "allow"
+
 [[policy.config.rules]]
+method = "Echo"
 name = "no-strangers"
 effect = "deny"
 when = 'request.name == "stranger"'
