@@ -5,6 +5,7 @@
 import type { Emitter } from "./emitter.ts";
 import type { ArithmeticOperator } from "./expression.ts";
 import { concatenationMax } from "./limits.ts";
+import { timestampMax, timestampMin } from "./time-literal.ts";
 import { doubleType, type IntegerType, isInteger, isTime, stringType } from "./type.ts";
 import { asBigint, boundOf, safeMax, type Value } from "./value.ts";
 
@@ -123,7 +124,7 @@ const operations: Record<string, "timestamp" | "duration"> = {
 
 /** Years 1 to 9999 for timestamps; for durations what CEL has, 64 bits of nanoseconds. */
 const ranges = {
-  timestamp: ["-62135596800000000000n", "253402300799999999999n"],
+  timestamp: [`${timestampMin}n`, `${timestampMax}n`],
   duration: ["-9223372036854775808n", "9223372036854775807n"],
 } as const;
 

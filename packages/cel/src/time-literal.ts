@@ -3,6 +3,10 @@
 const timestamp =
   /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)$/;
 
+/** Nanoseconds of the years 1 and 9999. */
+export const timestampMin: bigint = -62_135_596_800_000_000_000n;
+export const timestampMax: bigint = 253_402_300_799_999_999_999n;
+
 export function timestampFrom(text: string): bigint | undefined {
   const match = timestamp.exec(text);
   if (match === null) return undefined;
@@ -14,7 +18,8 @@ export function timestampFrom(text: string): bigint | undefined {
   const offset = offsetMinutes(zone!);
   if (offset === undefined) return undefined;
   const nanos = BigInt(fraction.padEnd(9, "0"));
-  return BigInt(millis - offset * 60_000) * 1_000_000n + nanos;
+  const total = BigInt(millis - offset * 60_000) * 1_000_000n + nanos;
+  return total < timestampMin || total > timestampMax ? undefined : total;
 }
 
 function offsetMinutes(zone: string): number | undefined {
