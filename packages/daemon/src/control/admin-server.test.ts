@@ -8,8 +8,10 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { KoalaError } from "@koala/interface";
 import { closeFd, SOCKET_STREAM, unixListen } from "@koala/native";
+import { z } from "zod";
 import { AreaLog, Level, type LogRecord } from "../log/index.ts";
-import { AdminRegistry } from "./admin-registry.ts";
+import { bodyBytesMax } from "./admin-body.ts";
+import { AdminRegistry, type AdminRequest } from "./admin-registry.ts";
 import { createReport } from "./admin-report-helper.test.ts";
 import { type AdminServerOptions, startAdminServer } from "./admin-server.ts";
 import { type AdminBackend, addStatusRoutes } from "./admin-status-routes.ts";
@@ -46,9 +48,15 @@ interface Answer {
   body: { code?: string; message?: string };
 }
 
-function ask(path: string, target: string, method = "GET", text = ""): Promise<Answer> {
+function ask(
+  path: string,
+  target: string,
+  method = "GET",
+  text = "",
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const asked = request({ socketPath: path, path: target, method }, (response) => {
+    const asked = request({ socketPath: path, path: target, method, headers }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("end", () =>
@@ -182,6 +190,25 @@ describe("startAdminServer", { timeout: 30_000 }, () => {
     await Promise.all(idle.map(connected));
     await until(async () => (await ask(path, "/v1/status")).status === 503);
     await until(async () => (await ask(path, "/v1/status")).status === 200);
+  });
+
+  it("takes bodies up to a limit, and tells those who send more", async (test) => {
+    const registry = new AdminRegistry();
+    const body = z.strictObject({ text: z.string() });
+    const handle = ({ body: { text }, peer }: AdminRequest<{ text: string }>) => ({
+      length: text.length,
+      pid: peer.pid,
+    });
+    registry.add({ method: "POST", path: "/v1/x", body, handle });
+    const { path } = start(test, { registry });
+    const fits = JSON.stringify({ text: "x".repeat(bodyBytesMax - 20) });
+    const taken = await ask(path, "/v1/x", "POST", fits);
+    assert.deepEqual(taken, { status: 200, body: { length: bodyBytesMax - 20, pid: process.pid } });
+    const large = JSON.stringify({ text: "x".repeat(bodyBytesMax + 100_000) });
+    const announced = await ask(path, "/v1/x", "POST", large);
+    assert.equal(`${announced.status} ${announced.body.code}`, "413 ERR_ADMIN_BODY");
+    const chunked = await ask(path, "/v1/x", "POST", large, { "transfer-encoding": "chunked" });
+    assert.equal(`${chunked.status} ${chunked.body.code}`, "413 ERR_ADMIN_BODY");
   });
 
   it("refuses bodies, large headers and what is not HTTP", async (test) => {
