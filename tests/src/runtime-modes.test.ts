@@ -1,11 +1,13 @@
 /** Where apps go: modes, rules, threads tied to processors, runtimes that are made for one app. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import type { Mesh } from "@koala/mrpc";
+import type { Client, Mesh } from "@koala/mrpc";
 import { until } from "@koala/testing";
-import { type Daemon, startDaemon } from "./cluster.ts";
+import { askAdmin } from "./admin.ts";
+import { createFolder, type Daemon, startDaemon } from "./cluster.ts";
 import { askRuntimes } from "./crash.ts";
 import { Kitchen } from "./gen/test/v1/kitchen_pb.ts";
 import { connectTo, startKitchen } from "./kitchen.ts";
@@ -95,4 +97,53 @@ test("what a runtime does is shown without waking it for long", async (t) => {
     const [idle] = (await askRuntimes(daemon.prefix)).runtimes;
     return idle!.load < 0.1 && idle!.sleepsPerSecond < 500;
   });
+});
+
+/** Takes its time with every request. */
+const slowPolicy = `import { definePolicy, z } from "@koala/policy";
+
+export default definePolicy({
+  name: "slow",
+  version: "1.0.0",
+  config: z.strictObject({}),
+  onRequest(_, ctx) {
+    const end = ctx.nowMicros() + 2000;
+    while (ctx.nowMicros() < end);
+  },
+});
+`;
+
+test("rebalance: apps leave a runtime that is busy for one that is not", async (t) => {
+  const prefix = createFolder(t);
+  writeFileSync(join(prefix, "slow.ts"), slowPolicy);
+  const config = `
+    [runtime]
+    mode = "compact"
+    rebalance = "on"
+    [modules]
+    directories = ["."]
+    [[policy]]
+    use = "./slow.ts"
+    match = { side = "client" }
+  `;
+  const daemon = await startDaemon(t, { prefix, daemonKeys: "runtimes = 2", config });
+  await startKitchen(t, daemon);
+  const clients: Client<typeof Kitchen>[] = [];
+  for (const name of ["one", "two"]) {
+    clients.push((await connectTo(t, daemon, { name })).client(Kitchen, "kitchen"));
+  }
+  assert.deepEqual(await appsOf(daemon), [3, 0]);
+  await until(
+    "an app on the other runtime",
+    async () => {
+      const calls = clients.flatMap((client) =>
+        Array.from({ length: 50 }, () => client.who({}, { waitForReady: true })),
+      );
+      await Promise.all(calls);
+      return (await appsOf(daemon))[1]! > 0;
+    },
+    60_000,
+  );
+  const { events } = await askAdmin(prefix, "/v1/events");
+  assert.ok(events.some(({ topic, name }) => topic === "app" && name === "moved"));
 });

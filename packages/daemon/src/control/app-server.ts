@@ -148,6 +148,7 @@ export class AppServer {
     if (channel === undefined) return;
     if (channel.runtime !== null && channel.runtime !== runtime) {
       channel.runtime.apps--;
+      this.options.runtimes.left(channel.runtime);
       runtime.apps++;
       channel.runtime = runtime;
     }

@@ -129,6 +129,7 @@ export class Daemon {
       log: log.area("runtime"),
     });
     addMoveRoute(this.admin, this.moves);
+    this.runtimes.move = (app, runtime) => this.moves.move(app, runtime);
     this.runtimes.prepare = async (thread) => {
       await this.policies.beginOne(thread);
       await this.engineUpgrades.prepare(thread);

@@ -14,6 +14,7 @@
 import { randomUUID } from "node:crypto";
 import { messageOf } from "@koala/interface";
 import { monotonicMicros } from "@koala/native";
+import { fits } from "@koala/policy/engine";
 import type { Config } from "../config/index.ts";
 import { RuntimeThread } from "../control/runtime-thread.ts";
 import type { EventBus } from "../events/event-bus.ts";
@@ -23,6 +24,7 @@ import type { Notice, PeerAddress } from "../worker/commands.ts";
 import type { RuntimeStatus } from "../worker/status.ts";
 import { affinityNotes, processorsFor } from "./affinity.ts";
 import { type Place, Placer } from "./placement.ts";
+import { Rebalancer } from "./rebalancer.ts";
 import { RestartBudget } from "./restart-budget.ts";
 import { connectAllSiblings, connectSiblings } from "./sibling-pairs.ts";
 import { type Processor, readTopology } from "./topology.ts";
@@ -58,6 +60,8 @@ export class RuntimePool {
   prepare: (thread: RuntimeThread) => Promise<void> = () => Promise.resolve();
   /** Keeps a policy out of all runtimes, whose handler hangs; says what it is called. */
   quarantine: (slot: number, reason: string) => string | undefined = () => undefined;
+  /** Moves an app to another runtime; what `rebalance` of the configuration needs. */
+  move: ((app: number, runtime: number) => Promise<unknown>) | undefined;
   private readonly options: RuntimePoolOptions;
   /** Random; the same as before for a daemon that has taken over. */
   private instance: string = randomUUID();
@@ -107,6 +111,7 @@ export class RuntimePool {
   start(peers: readonly PeerAddress[], count: number = this.options.config.daemon.runtimes): void {
     this.peers = peers;
     const { log, events, config } = this.options;
+    const rebalancer = this.createRebalancer();
     this.watchdog = new Watchdog({
       stallMs: config.runtime.stallMs,
       threads: () => this.threads.filter(({ state }) => state !== "ended"),
@@ -116,6 +121,7 @@ export class RuntimePool {
         log.area("runtime").warn("moves again", fields);
         events.publish("runtime", "recovered", fields);
       },
+      onLook: (nowMs) => rebalancer?.look(nowMs),
     });
     this.notes = affinityNotes(config.runtime.affinity, this.topology, count);
     for (const note of this.notes) log.area("runtime").warn(note);
@@ -183,6 +189,18 @@ export class RuntimePool {
     this.isStopping = true;
     this.watchdog?.close();
     await Promise.all(this.threads.map((thread) => thread.stop()));
+  }
+
+  private createRebalancer(): Rebalancer | undefined {
+    const { move } = this;
+    const { config, log } = this.options;
+    if (config.runtime.rebalance === "off" || move === undefined) return undefined;
+    return new Rebalancer({
+      threads: () => (this.isOpen && !this.isDraining ? this.threads : []),
+      mayMove: (name) => !config.placements.some(({ caller }) => fits(caller, name)),
+      move,
+      log: log.area("runtime"),
+    });
   }
 
   private create(

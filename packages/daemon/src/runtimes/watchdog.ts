@@ -35,6 +35,8 @@ export interface WatchdogOptions<Thread extends Watched> {
   onStall: (thread: Thread, stall: Stall) => void;
   /** Such a round has ended after all. */
   onRecovered: (thread: Thread, stalledMs: number) => void;
+  /** Told at each look, so for as long as anybody works. */
+  onLook?: (nowMs: number) => void;
 }
 
 interface Look {
@@ -93,6 +95,7 @@ export class Watchdog<Thread extends Watched> {
     for (const known of this.looks.keys()) if (!threads.includes(known)) this.looks.delete(known);
     let isQuiet = true;
     for (const thread of threads) if (!this.lookAt(thread, passedMs)) isQuiet = false;
+    this.options.onLook?.(now);
     this.quiet = isQuiet ? this.quiet + 1 : 0;
     if (this.quiet === 1) for (const { heartbeat } of threads) heartbeat.doze();
     // Asked to ring at the last look, and nobody has moved since: from here on nothing can be missed.
