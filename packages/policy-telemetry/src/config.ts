@@ -22,6 +22,11 @@ export interface TelemetryConfig {
   service_name: string;
   /** Probability that a call which comes without a trace begins a sampled one. */
   sample: number;
+  /**
+   * `caller`: traces begin in callers' daemons only. `both`: in servers' daemons, too, for callers whose
+   * daemon has no telemetry; calls that are not sampled then carry ids that say so.
+   */
+  begin: "caller" | "both";
   /** Gives handlers of this host's apps the header `traceparent`, also where callers sent none. */
   add_header: boolean;
   /** Counts each caller apart. */
@@ -41,6 +46,7 @@ export const telemetryConfig: z.ZodType<TelemetryConfig> = z.strictObject({
   otlp_headers: z.record(z.string(), z.string()).default({}),
   service_name: z.string().min(1).max(255).default("koala"),
   sample: z.number().min(0).max(1).default(0.01),
+  begin: z.enum(["caller", "both"]).default("caller"),
   add_header: z.boolean().default(false),
   callers: z.boolean().default(true),
   series_max: z.int().min(16).max(16384).default(256),

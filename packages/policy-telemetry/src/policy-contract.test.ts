@@ -7,6 +7,10 @@ testPolicy({
     { name: "defaults", config: {} },
     { name: "metrics", config: { prometheus: "127.0.0.1:0", callers: false, buckets: [0.001, 1] } },
     { name: "spans", config: { otlp: "http://127.0.0.1:1", sample: 1 } },
+    {
+      name: "traces that are not sampled",
+      config: { otlp: "http://127.0.0.1:1", sample: 0, begin: "both" },
+    },
   ],
   invalidConfigs: [
     { name: "an address without a port", config: { prometheus: "localhost" }, path: "prometheus" },

@@ -227,7 +227,7 @@ describe("telemetry: tracing", () => {
 
   it("gives handlers a header when it is told to, whatever is sampled", () => {
     for (const sample of [0, 1]) {
-      const config = { otlp, sample, add_header: true };
+      const config = { otlp, sample, add_header: true, begin: "both" };
       const far = createPolicyHarness({ policy, service: Shop, side: "server", config });
       for (const options of [{}, { traceparent: { traceId, spanId } }]) {
         const { metadata, trace } = far.call("Find", {}, options);
@@ -243,13 +243,26 @@ describe("telemetry: tracing", () => {
     }
   });
 
-  it("tells the far side when it does not sample", () => {
+  it("begins traces in the caller's daemon only, unless it is told otherwise", () => {
+    const config = { otlp, sample: 1, add_header: true };
+    const far = createPolicyHarness({ policy, service: Shop, side: "server", config });
+    const call = far.call("Find");
+    assert.deepEqual([call.trace, call.metadata], [undefined, {}]);
+    assert.deepEqual(spansOf(far), []);
+    far.reconfigure({ ...config, begin: "both" });
+    assert.equal(far.call("Find").trace?.sampled, true);
+    assert.equal(spansOf(far).length, 1);
+  });
+
+  it("leaves calls that are not sampled alone, and tells the far side where that decides, too", () => {
     const near = createPolicyHarness({ policy, service: Shop, config: { otlp, sample: 0 } });
+    assert.equal(near.call("Find").trace, undefined);
+    near.reconfigure({ otlp, sample: 0, begin: "both" });
     const { trace } = near.call("Find");
     assert.equal(trace?.sampled, false);
-    assert.deepEqual(spansOf(near), []);
     assert.match(trace!.traceId, /^[0-9a-f]{32}$/);
     assert.match(trace!.spanId, /^[0-9a-f]{16}$/);
+    assert.deepEqual(spansOf(near), []);
   });
 
   it("samples as many as it is told to", () => {

@@ -48,6 +48,7 @@ const statusMessageMax = 256;
 /** What decides about traces; a part of the configuration. */
 export interface TraceRules {
   readonly sample: number;
+  readonly begin: "caller" | "both";
   readonly add_header: boolean;
 }
 
@@ -67,10 +68,14 @@ export function beginSpan(
     const header = call.metadata.get("traceparent");
     if (typeof header === "string") parent = readTraceParent(header);
   }
+  const isDecidedOnce = rules.begin === "caller";
+  if (parent === undefined && isDecidedOnce && call.side === "server") return;
   const sampled = parent === undefined ? random() < rules.sample : parent.sampled;
+  // Where only callers' daemons decide, nobody has to be told of a no; and most calls are not sampled.
+  if (parent === undefined && isDecidedOnce && !sampled) return;
   let trace = parent;
   if (trace === undefined || sampled) {
-    // Not sampled is passed on as well: the far side must not decide once more.
+    // Else a no is passed on as well: the far side must not decide once more.
     trace = { traceId: parent?.traceId ?? ids.traceId(), spanId: ids.spanId(), sampled };
     call.trace = trace;
   }
