@@ -14,7 +14,8 @@ export interface PlanInput {
   /** New code, by `use`; other code stays as it is loaded. */
   readonly upgrades: ReadonlyMap<string, PolicyModule>;
   readonly places: ModulePlaces;
-  readonly cache: string;
+  /** Where compiled code goes; asked for when there is some. */
+  cache: () => string;
   readonly runtimes: number;
   /** Where the policies of the file stand. */
   readonly file: PolicyFile | undefined;
@@ -54,7 +55,7 @@ async function moduleOf(policy: PolicyConfig, input: PlanInput): Promise<PolicyM
   const from = input.state.paths[use] ?? use;
   // Code that runs stays: only an upgrade looks whether there is newer one.
   const running = input.current.find(({ module }) => module.use === use && module.from === from);
-  return running?.module ?? (await loadPolicyModule(use, input.places, input.cache, from));
+  return running?.module ?? (await loadPolicyModule(use, input.places, input.cache(), from));
 }
 
 function planOne(

@@ -6,6 +6,7 @@ import type { LoadedConfig } from "../config/index.ts";
 import { removeModuleCache } from "../modules/index.ts";
 import { planAttachments } from "./attachment-plan.ts";
 import { stateOfFile } from "./desired-state.ts";
+import { runtimesMaxOf } from "./runtimes-max.ts";
 
 /** Loads their code and checks their tables; throws a KoalaError with all that is wrong. */
 export async function checkPolicies({ config, document }: LoadedConfig): Promise<void> {
@@ -18,8 +19,8 @@ export async function checkPolicies({ config, document }: LoadedConfig): Promise
       current: [],
       upgrades: new Map(),
       places: config.modules,
-      cache,
-      runtimes: config.daemon.runtimes,
+      cache: () => cache,
+      runtimes: runtimesMaxOf(config),
       file: { document, policies: config.policies },
       nextId: () => ++id,
     });

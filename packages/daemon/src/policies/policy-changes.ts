@@ -9,7 +9,7 @@
  * ```
  */
 import { isDeepStrictEqual } from "node:util";
-import { type KoalaError, messageOf } from "@koala/interface";
+import { KoalaError, messageOf } from "@koala/interface";
 import type { ChangeAnswer, PolicyChange, RuntimeCost } from "@koala/protocol";
 import type { AreaLog } from "../log/index.ts";
 import type { ModulePlaces } from "../modules/index.ts";
@@ -24,10 +24,11 @@ import type { PlannedPolicy, PolicyRefusal, PolicyStep } from "./runtime-plan.ts
 
 /** What changes need to know of the daemon. */
 export interface ChangeEnvironment {
+  /** As many as there may be. */
   readonly runtimes: number;
   /** Name of the daemon. */
   readonly host: string;
-  readonly cache: string;
+  cache: () => string;
   readonly log: AreaLog;
   readonly group: RuntimeGroup;
   places: () => ModulePlaces;
@@ -73,8 +74,15 @@ export class PolicyChanges {
 
   /** Gives the first runtimes what they begin with; throws when one of the policies can't start. */
   async beginAll(): Promise<void> {
+    const { group, runtimes } = this.environment;
+    if (group.all.length > runtimes && this.attachments.length > 0) {
+      throw new KoalaError(
+        "ERR_POLICY_RUNTIMES",
+        `there are ${group.all.length} runtimes, but policies are told of ${runtimes}. Leave runtimes in [daemon] as it was for the upgrade, and restart the daemon to have fewer`,
+      );
+    }
     const step = (runtime: number): PolicyStep => this.beginStep(runtime);
-    const answers = await this.environment.group.ask(step);
+    const answers = await group.ask(step);
     const refusals = answers.flatMap((answer) => answer.refusals);
     if (refusals.length > 0) throw this.refusalError(step(0), refusals);
   }
@@ -151,7 +159,8 @@ export class PolicyChanges {
   }
 
   private beginStep(runtime: number): PolicyStep {
-    return { name: "begin", policies: plannedOf(this.attachments, runtime) };
+    const { runtimes } = this.environment;
+    return { name: "begin", policies: plannedOf(this.attachments, runtime), runtimes };
   }
 
   private plan(state: DesiredState, upgrades: ChangeRequest["upgrades"]): Promise<Attachment[]> {

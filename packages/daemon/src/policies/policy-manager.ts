@@ -57,6 +57,7 @@ import { RevisionStore } from "./revision-store.ts";
 import { diffLines, specOf, textOf } from "./revision-text.ts";
 import { type PolicyRuntime, RuntimeGroup } from "./runtime-group.ts";
 import type { PolicyNotice } from "./runtime-plan.ts";
+import { runtimesMaxOf } from "./runtimes-max.ts";
 
 export interface PolicyManagerOptions {
   /** What the daemon was started with. */
@@ -85,7 +86,7 @@ export class PolicyManager {
   /** The file as it was read last. */
   private loaded: LoadedConfig;
   private state: DesiredState;
-  private cache = "";
+  private openedCache: string | undefined;
   private isClosed = false;
   private hasBegun = false;
   /** Resolved when the runtimes have what they begin with, or never will. */
@@ -103,11 +104,10 @@ export class PolicyManager {
     this.begun = new Promise((resolve) => {
       this.endBeginning = resolve;
     });
-    this.cache = join(config.daemon.prefix, "modules", String(process.pid));
     this.changes = new PolicyChanges({
-      runtimes: config.daemon.runtimes,
+      runtimes: runtimesMaxOf(config),
       host: config.daemon.name,
-      cache: this.cache,
+      cache: () => this.cache,
       log,
       group: this.group,
       places: () => this.places,
@@ -120,7 +120,6 @@ export class PolicyManager {
   /** Before the runtimes start: what they begin with is loaded and checked. Throws what is wrong. */
   async start(): Promise<void> {
     const { config } = this.loaded;
-    openModuleCache(config.daemon.prefix);
     await sourcesReady;
     const { latest } = this.store;
     if (latest > 0) {
@@ -391,7 +390,12 @@ export class PolicyManager {
     this.endBeginning();
     this.group.lostAll();
     await this.changes.inTurn(() => this.changes.close());
-    removeModuleCache(this.cache);
+    if (this.openedCache !== undefined) removeModuleCache(this.openedCache);
+  }
+
+  private get cache(): string {
+    this.openedCache ??= openModuleCache(this.loaded.config.daemon.prefix);
+    return this.openedCache;
   }
 
   private get places(): ModulePlaces {

@@ -40,7 +40,12 @@ export type PolicyStep =
    * A runtime that is new begins with these. What can't start is out of service from the start, which the
    * answer says.
    */
-  | { readonly name: "begin"; readonly policies: readonly PlannedPolicy[] }
+  | {
+      readonly name: "begin";
+      readonly policies: readonly PlannedPolicy[];
+      /** As many runtimes as there may be; see `ctx.runtime`. */
+      readonly runtimes: number;
+    }
   /** Takes a policy out of service that has hung in another runtime. */
   | { readonly name: "fail"; readonly id: number; readonly reason: string }
   | { readonly name: "status" };

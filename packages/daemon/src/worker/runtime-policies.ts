@@ -43,6 +43,8 @@ export interface RuntimePoliciesOptions {
   /** The chains that calls go through. */
   chains: { attach(attachments: readonly Attachment[]): void };
   host: SlotHost;
+  /** That of the host; how many runtimes there are is known when policies begin. */
+  place: { count: number };
   nowMicros: () => number;
   openCalls: () => number;
   bindings: () => Iterable<Binding>;
@@ -98,6 +100,7 @@ export class RuntimePolicies {
         loaded = this.load(step.files, begin + loadMicros);
         break;
       case "begin":
+        this.options.place.count = step.runtimes;
         this.begin(step.policies, refusals);
         break;
       case "prepare":

@@ -134,13 +134,15 @@ const siblings = new Siblings({
   },
   link,
 });
+const place = { index, count: config.daemon.runtimes };
 const policies = new RuntimePolicies({
+  place,
   chains: router.policies,
   host: createSlotHost({
     runtime,
     router,
     log: log.area("policy"),
-    place: { index, count: config.daemon.runtimes },
+    place,
     nowMicros: monotonicMicros,
     cpuMicros: threadCpuMicros,
     running: heartbeat.running,
