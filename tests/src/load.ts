@@ -61,6 +61,9 @@ export async function startLoad(
   let done = 0;
   let gapMs = 0;
   let lastMs = performance.now();
+  // The other daemon may not have heard of the service yet.
+  await kitchen.echo({ serial: serial++ }, { waitForReady: true, timeoutMs: 20_000 });
+  done++;
   const one = async (): Promise<void> => {
     const mine = serial++;
     try {
@@ -79,9 +82,7 @@ export async function startLoad(
     if (failures.length < noted) failures.push(failure);
     else isOver = true;
   };
-  await one();
   lastMs = performance.now();
-  gapMs = 0;
   const all = Array.from({ length: inFlight }, async () => {
     while (!isOver) await one();
   });

@@ -230,7 +230,7 @@ export class Daemon {
   private upgraded(): UpgradedDaemon {
     const { log, events, runtimes, appServer, adminServer, listener, config } = this;
     if (this.state !== "running" || appServer === undefined || adminServer === undefined) {
-      throw new KoalaError("ERR_HANDOVER_STATE", `the daemon is ${this.state}, expected running`);
+      throw new KoalaError("ERR_HANDOVER_BUSY", `the daemon is ${this.state}, expected running`);
     }
     return {
       ...{ log, events, runtimes, appServer, adminServer, listener },

@@ -65,6 +65,11 @@ export class DaemonUpgrade {
       throw new KoalaError("ERR_HANDOVER_BUSY", text);
     }
     const { runtimes, appServer, adminServer, listener, policies, log, events } = daemon;
+    const absent = runtimes.threads.find(({ state }) => state !== "running");
+    if (absent !== undefined) {
+      const text = `runtime ${absent.index} is ${absent.state}, expected running; try again in a moment`;
+      throw new KoalaError("ERR_HANDOVER_BUSY", text);
+    }
     const area = log.area("daemon");
     const handingOver = new HandingOver({
       prefix: daemon.prefix,
