@@ -43,11 +43,11 @@ export function jsonLine(
   durationMs: string,
 ): string {
   const { caller, endpoint, statusMessage } = call;
-  let line = `{"time":"${time}","id":${JSON.stringify(call.requestId)},${part}`;
-  line += `,"caller":${JSON.stringify(caller.app)}`;
-  if (caller.host !== "") line += `,"host":${JSON.stringify(caller.host)}`;
-  line += `,"target":${JSON.stringify(call.target)}`;
-  if (endpoint !== undefined) line += `,"endpoint":${JSON.stringify(endpoint.label)}`;
+  let line = `{"time":"${time}","id":${quoted(call.requestId)},${part}`;
+  line += `,"caller":${quoted(caller.app)}`;
+  if (caller.host !== "") line += `,"host":${quoted(caller.host)}`;
+  line += `,"target":${quoted(call.target)}`;
+  if (endpoint !== undefined) line += `,"endpoint":${quoted(endpoint.label)}`;
   line += `,"side":"${call.side}","status":"${statusName(call.status)}"`;
   line += `,"origin":"${originName(call.origin)}"`;
   if (statusMessage !== "") line += `,"message":${JSON.stringify(statusMessage)}`;
@@ -85,9 +85,22 @@ export function textLine(
 function members(list: readonly string[]): string {
   let text = "";
   for (let i = 0; i < list.length; i += 2) {
-    text += `${i === 0 ? "" : ","}${JSON.stringify(list[i])}:${list[i + 1]}`;
+    text += `${i === 0 ? "" : ","}${quoted(list[i]!)}:${list[i + 1]}`;
   }
   return text;
+}
+
+/** As JSON. Most texts need nothing but the quotes. */
+export function quoted(text: string): string {
+  return /^[ !#-[\]-~]*$/.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
+/** Milliseconds with three digits behind the point. */
+export function msText(micros: number): string {
+  const whole = Math.max(0, Math.round(micros));
+  const rest = whole % 1000;
+  const digits = rest < 10 ? `00${rest}` : rest < 100 ? `0${rest}` : rest;
+  return `${(whole - rest) / 1000}.${digits}`;
 }
 
 function word(text: string): string {

@@ -13,6 +13,7 @@ import {
 } from "@koala/cel";
 import type { ConfigProblem, PolicyCall, PreparedMethod } from "@koala/policy";
 import { CallVariables, variableTypes } from "./call-variables.ts";
+import { quoted } from "./log-line.ts";
 
 /** One entry of `fields`, for a method. */
 interface Field {
@@ -74,7 +75,7 @@ export class LoggedFields {
 
 /** "" for what has no value: a missing key of a map, say. */
 function jsonOf(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.slice(0, textMax));
+  if (typeof value === "string") return quoted(value.slice(0, textMax));
   if (typeof value === "bigint") return `"${value}"`;
   if (typeof value === "number") return Number.isFinite(value) ? String(value) : `"${value}"`;
   if (typeof value === "boolean") return String(value);

@@ -9,7 +9,15 @@ import {
 } from "@koala/policy";
 import { checkConfig, type LogConfig, logConfig } from "./config.ts";
 import { createLogControl, LOST, type LogBatch, sharedBytes } from "./control.ts";
-import { jsonLine, methodPart, type Noted, TimeText, textLine } from "./log-line.ts";
+import {
+  jsonLine,
+  methodPart,
+  msText,
+  type Noted,
+  quoted,
+  TimeText,
+  textLine,
+} from "./log-line.ts";
 import { checkFields, LoggedFields } from "./logged-fields.ts";
 
 type Context = PolicyContext<LogConfig, LogState>;
@@ -121,7 +129,7 @@ function createState(ctx: Context): LogState {
 
 function write(call: PolicyCall, ctx: Context, noted: Noted, part: string | undefined): void {
   const { state, config } = ctx;
-  const durationMs = ((ctx.nowMicros() - noted.beganMicros) / 1000).toFixed(3);
+  const durationMs = msText(ctx.nowMicros() - noted.beganMicros);
   const makeLine = config.format === "json" ? jsonLine : textLine;
   const { service, method } = call;
   const methodText = part ?? methodPart(config.format, { service, method });
@@ -152,6 +160,6 @@ function readMetadata(call: PolicyCall, keys: readonly string[], into: string[])
     const value = call.metadata.get(key);
     if (value === undefined) continue;
     const text = typeof value === "string" ? value : Buffer.from(value).toString("base64");
-    into.push(key, JSON.stringify(text));
+    into.push(key, quoted(text));
   }
 }
