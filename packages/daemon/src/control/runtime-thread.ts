@@ -20,8 +20,6 @@ export interface RuntimeThreadOptions {
   onNotice: (thread: RuntimeThread, notice: Notice) => void;
   /** The thread has ended without being told to; what it had open is closed. */
   onCrash: (thread: RuntimeThread, reason: string) => void;
-  /** Another program than that of runtimes. */
-  program?: URL;
 }
 
 export class RuntimeThread {
@@ -57,7 +55,7 @@ export class RuntimeThread {
   private onDrained: () => void = () => {};
   private readonly ended: Promise<void>;
 
-  constructor({ data, log, onNotice, onCrash, program = workerUrl }: RuntimeThreadOptions) {
+  constructor({ data, log, onNotice, onCrash }: RuntimeThreadOptions) {
     this.index = data.index;
     this.cpus = data.cpus;
     const heartbeat = new SharedArrayBuffer(HEARTBEAT_BYTES);
@@ -67,7 +65,7 @@ export class RuntimeThread {
     for (const { end } of data.siblings) this.own([end.doorbell, end.peerDoorbell]);
     const { doorbell } = this;
     const descriptors = this.descriptors.bits;
-    this.worker = new Worker(program, {
+    this.worker = new Worker(workerUrl, {
       workerData: { ...data, doorbell, heartbeat, descriptors, port: port2 },
       transferList: [port2],
       name: `koala-runtime-${data.index}`,
