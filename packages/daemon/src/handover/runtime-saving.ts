@@ -53,7 +53,7 @@ export class RuntimeSaving {
   save(): RuntimeState {
     const { index, host, router, schemas, peers, siblings, policies } = this.parts;
     this.isSuspended = true;
-    for (const link of siblings.all().values()) link.takeRest();
+    for (const link of siblings.all().values()) link.state.takeRest();
     for (const { port } of host.apps.values()) {
       port.engine.suspend();
       // Nobody can map a receive heap for writing again: what is coming in there goes on elsewhere.
@@ -64,7 +64,7 @@ export class RuntimeSaving {
     for (const [link, id] of [...ids]) ids.set((link as Link).calls, id);
     const names = namesOf(host, ids);
     const save = (link: Link, sibling: number): LinkState =>
-      link.save(ids.get(link)!, sibling, names);
+      link.state.save(ids.get(link)!, sibling, names);
     const calls = saveCalls(router, names);
     return {
       index,
@@ -111,7 +111,7 @@ export class RuntimeSaving {
     const states = [...state.siblings, ...state.peers.map(({ link }) => link)];
     for (const saved of states) {
       const link = links.get(saved.id)!;
-      link.loadCalls(saved);
+      link.state.loadCalls(saved);
       if (link.peer !== null) router.links.push(link);
       for (const { app, tag, offset } of saved.released) {
         host.apps.get(app)?.port.releaseBlock(tag, offset);

@@ -41,8 +41,7 @@ import { LinkCredit } from "./link-credit.ts";
 import { LinkInput } from "./link-input.ts";
 import type { LinkOptions } from "./link-options.ts";
 import { type HeldBlock, LinkOutput } from "./link-output.ts";
-import { receiveAll, releasedBlocks } from "./link-saving.ts";
-import { type LinkState, linkStateVersion, type StateNames } from "./link-state.ts";
+import { LinkSaving } from "./link-saving.ts";
 import { type FrameHead, MessageWriter } from "./message-writer.ts";
 
 export class Link implements Engine, RouteLink {
@@ -60,6 +59,8 @@ export class Link implements Engine, RouteLink {
   framesIn = 0;
   readonly calls: LinkCalls;
   readonly bindings: LinkBindings;
+  /** Takes it down to plain data, and makes it go on from there. */
+  readonly state: LinkSaving;
   private readonly options: LinkOptions;
   private readonly input = new LinkInput();
   private readonly output = new LinkOutput();
@@ -132,8 +133,22 @@ export class Link implements Engine, RouteLink {
     });
     // Threads of one process do not get lost on the way: they end together, or report their end.
     if (!this.sibling) this.keepalive.start();
+    this.state = new LinkSaving({
+      link: this,
+      router,
+      input: this.input,
+      output: this.output,
+      frames: this.frames,
+      writer: this.writer,
+      parked: this.parked,
+      credit: this.credit,
+      lateReplies: this.lateReplies,
+      setOffered: (offered) => {
+        this.offered = offered;
+      },
+    });
     if (options.saved === undefined) this.sendHello();
-    else this.load(options.saved);
+    else this.state.load(options.saved);
   }
 
   /** Calls that wait for room in the output or for credit. */
@@ -351,66 +366,6 @@ export class Link implements Engine, RouteLink {
     this.calls.close();
     this.bindings.close();
     this.options.onDown(this, reason);
-  }
-
-  // ── state ─────────────────────────────────────────────────────────────────────────────────────────
-
-  /** What it takes to go on elsewhere. Nothing changes here. */
-  save(id: number, sibling: number, names: StateNames): LinkState {
-    const { label, peer, draining, offered, bytesIn, bytesOut, framesIn } = this;
-    const { credit, streamWindow, frameBytes } = this.writer;
-    const held = [...this.output.heldBlocks(), ...this.writer.heldBlocks()];
-    return {
-      version: linkStateVersion,
-      id,
-      fd: this.sibling ? -1 : this.connection.fd,
-      sibling,
-      ...{ label, peer, draining, offered, bytesIn, bytesOut, framesIn },
-      owed: this.credit.owed,
-      granted: this.credit.granted,
-      output: Buffer.concat([this.output.save(), this.frames.save()]),
-      ...{ credit, streamWindow, frameBytes },
-      outgoing: this.writer.save(),
-      lateReplies: [...this.lateReplies],
-      parked: this.parked.waiting().map((call) => call.id),
-      ...this.calls.save(),
-      ...this.bindings.save(),
-      released: releasedBlocks(held, names, this.options.router.calls),
-    };
-  }
-
-  /** The far side's bytes that lie in the connection itself, when that is not handed over. */
-  takeRest(): void {
-    const bytes = receiveAll(this.connection);
-    this.bytesIn += bytes.length;
-    this.input.load(bytes);
-    this.readable = true;
-  }
-
-  /** The first half of `save`'s opposite: all but the calls. */
-  private load(saved: LinkState): void {
-    const { label, peer, draining, offered, bytesIn, bytesOut, framesIn } = saved;
-    Object.assign(this, { label, peer, draining, offered, bytesOut, framesIn });
-    // They are received, and counted, once more.
-    this.bytesIn = bytesIn - saved.input.bytes.length;
-    this.credit.owed = saved.owed;
-    this.credit.granted = saved.granted;
-    this.output.load(saved.output);
-    this.writer.credit = saved.credit;
-    this.writer.streamWindow = saved.streamWindow;
-    this.writer.frameBytes = saved.frameBytes;
-    this.writer.load(saved.outgoing);
-    this.lateReplies.push(...saved.lateReplies);
-    this.bindings.load(saved);
-  }
-
-  /** The second half: the calls are there. `resume` lets it go. */
-  loadCalls(saved: LinkState): void {
-    this.calls.load(saved);
-    for (const id of saved.parked) {
-      const call = this.options.router.calls.get(id);
-      if (call !== undefined) this.parked.push(call);
-    }
   }
 
   /** Everything is there that it has to do with. */
