@@ -127,6 +127,21 @@ describe("koalactl", { timeout: 120_000 }, () => {
     assert.match(await table("bindings", near), /^test\[\d+\] +kitchen +test\.v1\.Kitchen /m);
   });
 
+  it("runtimes shows threads, and moves none where there is no other", async () => {
+    const answer = await list("/v1/runtimes", "runtimes", near);
+    assert.deepEqual(
+      answer.runtimes.map(({ index, state, apps }) => [index, state, apps]),
+      [[0, "running", 1]],
+    );
+    const { code, stdout } = await ctl(["runtimes"], near);
+    assert.equal(code, 0);
+    assert.match(stdout, /^ +0 +running +shared +any +\d+\.\d % +1 /m);
+    const [app] = (await list("/v1/apps", "apps", near)).apps;
+    const moved = await ctl(["runtimes", "move", String(app!.id), "1"], near);
+    assert.deepEqual([moved.code, moved.stdout], [1, ""]);
+    assert.match(moved.stderr, /runtime 1/);
+  });
+
   it("call makes a call with the schema that the daemon knows", async () => {
     const dish = { text: "soup", numbers: [1, 2], sides: { a: { serial: "9" } }, data: "AQI=" };
     const args = ["call", "test.v1.Kitchen/Echo"];
