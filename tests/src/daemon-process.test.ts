@@ -137,7 +137,8 @@ test("a configuration that is wrong", async (t) => {
 test("the sockets of a killed daemon are replaced", async (t) => {
   const first = await startDaemon(t);
   assert.deepEqual(await first.kill(), { code: null, signal: "SIGKILL" });
-  assert.deepEqual(readdirSync(first.prefix).sort(), ["admin.sock", "koala.sock", "koala.toml"]);
+  const left = ["admin.sock", "koala.sock", "koala.toml", "koalad.pid"];
+  assert.deepEqual(readdirSync(first.prefix).sort(), left);
   const second = await startDaemon(t, { prefix: first.prefix });
   await connectTo(t, second);
   assert.equal((await second.status()).counters.apps, 1);

@@ -1,7 +1,7 @@
 /** Modules: code that the daemon loads while it runs. */
 export { type CompiledModule, compileModule } from "./compile.ts";
 export { builtInNames, type LocatedModule, locateModule, type ModulePlaces } from "./locate.ts";
-export { openModuleCache, removeModuleCache } from "./module-cache.ts";
+export { closeModuleCache, openModuleCache, removeModuleCache } from "./module-cache.ts";
 export {
   type LoadedModule,
   loadModule,

@@ -2,8 +2,8 @@
  * The folder of compiled modules, `<prefix>/modules/<pid>`: what a thread loads is executed by the
  * daemon, so nobody else may write there.
  */
-import { lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { KoalaError } from "@koala/interface";
 
 /**
@@ -24,7 +24,17 @@ export function openModuleCache(prefix: string): string {
   return own;
 }
 
-/** Removes the folder of a process. */
+/** Removes the folder of this process, and the one around it if no other process has one there. */
+export function closeModuleCache(folder: string): void {
+  removeModuleCache(folder);
+  try {
+    rmdirSync(dirname(folder));
+  } catch {
+    // Another process, the next daemon perhaps, has its folder there.
+  }
+}
+
+/** Removes a folder with all that is in it. */
 export function removeModuleCache(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -19,13 +19,13 @@ import { defaultOrder, defaultPolicyName } from "../config/schema.ts";
 import type { EventBus } from "../events/event-bus.ts";
 import type { AreaLog } from "../log/index.ts";
 import {
+  closeModuleCache,
   compileModule,
   loadPolicyModule,
   locateModule,
   type ModulePlaces,
   openModuleCache,
   type PolicyModule,
-  removeModuleCache,
   sourcesReady,
 } from "../modules/index.ts";
 import type { Attachment } from "./attachment.ts";
@@ -121,6 +121,7 @@ export class PolicyManager {
   async start(): Promise<void> {
     const { config } = this.loaded;
     await sourcesReady;
+    this.store.open();
     const { latest } = this.store;
     if (latest > 0) {
       const stored = this.store.read(latest);
@@ -390,7 +391,7 @@ export class PolicyManager {
     this.endBeginning();
     this.group.lostAll();
     await this.changes.inTurn(() => this.changes.close());
-    if (this.openedCache !== undefined) removeModuleCache(this.openedCache);
+    if (this.openedCache !== undefined) closeModuleCache(this.openedCache);
   }
 
   private get cache(): string {

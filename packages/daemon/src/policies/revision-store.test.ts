@@ -31,6 +31,7 @@ describe("RevisionStore", () => {
     assert.equal(store.latest, 0);
     for (const number of [1, 2]) store.write(revision(number));
     const again = new RevisionStore(folder);
+    again.open();
     assert.equal(again.latest, 2);
     assert.deepEqual(again.read(1), revision(1));
   });
@@ -49,6 +50,7 @@ describe("RevisionStore", () => {
     writeFileSync(join(folder, "000007.json"), '{"format":1}');
     writeFileSync(join(folder, "000008.json.new"), "half");
     const store = new RevisionStore(folder);
+    store.open();
     assert.equal(store.latest, 7);
     assert.throws(() => store.read(7), /000007\.json: not a revision/);
     assert.throws(() => store.read(8), isRevisionError);

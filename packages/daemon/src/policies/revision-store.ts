@@ -63,12 +63,19 @@ const revisionSchema = z.object({
 export class RevisionStore {
   private readonly folder: string;
   /** Oldest first. */
-  private numbers: number[];
+  private numbers: number[] = [];
 
-  /** Looks at what there is; nothing is written before the first revision. */
   constructor(folder: string) {
     this.folder = folder;
-    this.numbers = readNumbers(folder);
+  }
+
+  /**
+   * Looks at what there is; nothing is written before the first revision.
+   *
+   * @throws KoalaError `ERR_CONFIG_REVISION`
+   */
+  open(): void {
+    this.numbers = readNumbers(this.folder);
   }
 
   /** Number of the newest; 0 when there is none. */
