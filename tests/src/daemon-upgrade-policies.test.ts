@@ -13,9 +13,7 @@ import { rejection } from "./rejection.ts";
 const suiteMs = 180_000;
 
 /** Leaves every call alone but counts it, in memory that all runtimes share. */
-const tally = `
-import { definePolicy } from "@koala/policy";
-import { z } from "zod";
+const tally = `import { definePolicy, z } from "@koala/policy";
 export default definePolicy({
   name: "tally",
   version: "1.0.0",

@@ -1,5 +1,6 @@
 /** The daemon's process is replaced while apps and peers are at work. */
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import type { Client } from "@koala/mrpc";
 import { until } from "@koala/testing";
@@ -136,6 +137,36 @@ describe("upgrade of the daemon", { timeout: suiteMs }, () => {
     for (const load of loads) await assertUnharmed(load);
   });
 
+  it("goes on with messages of 12 MB that go both ways, larger than what may be on its way at once", async (t) => {
+    const config = '[limits]\nlink_window = "8MiB"\nmessage = "16MiB"\n';
+    const { a, b } = await startCluster(t, { config });
+    await startKitchen(t, b);
+    const mesh = await connectTo(t, a);
+    const kitchen = mesh.client(Kitchen, "kitchen");
+    const bodies = Array.from({ length: 3 }, (_, i) => pattern(12_000_000 + i, i));
+    for (const daemon of [a, b, a]) {
+      const all = bodies.map((data) => kitchen.echo({ data }, { timeoutMs: 60_000 }));
+      await upgrade(daemon);
+      for (const [i, { data }] of (await Promise.all(all)).entries()) assertBytes(data, bodies[i]!);
+    }
+  });
+
+  it("keeps nothing of earlier processes", async (t) => {
+    const { a, b } = await startCluster(t);
+    const server = await startKitchen(t, b);
+    const mesh = await connectTo(t, a);
+    const kitchen = mesh.client(Kitchen, "kitchen");
+    const counts: number[][] = [];
+    for (let i = 0; i < 4; i++) {
+      for (const daemon of [a, b]) await upgrade(daemon);
+      await Promise.all(Array.from({ length: 50 }, () => kitchen.echo({ text: "on" })));
+      // Regions of an earlier process go when their last block has come back.
+      await until("regions of earlier processes are gone", () => regionsOf(server.pid) <= 5);
+      counts.push([a, b].map((daemon) => descriptorsOf(daemon.currentPid())));
+    }
+    assert.deepEqual(counts[3], counts[1]);
+  });
+
   it("says what would move, and moves nothing", async (t) => {
     const daemon = await startDaemon(t);
     const load = await startLoad(t, { client: daemon, server: daemon, inFlight: 16 });
@@ -157,6 +188,17 @@ describe("upgrade of the daemon", { timeout: suiteMs }, () => {
     await assertUnharmed(load);
   });
 });
+
+/** Descriptors that a process has open. */
+function descriptorsOf(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** Regions of the daemon that a process has mapped. */
+function regionsOf(pid: number): number {
+  const lines = readFileSync(`/proc/${pid}/maps`, "utf8").split("\n");
+  return lines.filter((line) => line.includes("/memfd:koala-")).length;
+}
 
 function isThere(pid: number): boolean {
   try {
