@@ -16,6 +16,9 @@ import { copyBytes } from "./copy-bytes.ts";
 import { checkMessage } from "./translator.ts";
 
 const noEntries: readonly MetadataEntry[] = [];
+const nothing = new Uint8Array(0);
+/** A trace context on its way in or out: buffers of their own for each call would cost a microsecond. */
+const traceScratch = Buffer.alloc(TRACE_BYTES);
 
 /** Memory for the copies, one of each kind a runtime. Grows to the largest message that a policy has read. */
 export class PolicyMemory {
@@ -185,26 +188,34 @@ export class BodyMessage implements MessageSource {
   get trace(): TraceContext | undefined {
     const { body } = this;
     if (body === null || !body.hasTrace) return undefined;
-    const bytes = this.traceBytes(body);
+    this.makeTailPrivate(body);
+    const { u8 } = body.tail;
+    for (let i = 0; i <= 24; i++) traceScratch[i] = u8[body.traceOffset + i]!;
     return {
-      traceId: hex(bytes, 0, 16),
-      spanId: hex(bytes, 16, 24),
-      sampled: (bytes[24]! & 1) !== 0,
+      traceId: traceScratch.toString("hex", 0, 16),
+      spanId: traceScratch.toString("hex", 16, 24),
+      sampled: (traceScratch[24]! & 1) !== 0,
     };
   }
 
   set trace(trace: TraceContext | undefined) {
     const { body } = this;
     if (body === null) return;
-    let bytes: Uint8Array | null = null;
     if (trace !== undefined) {
-      bytes = new Uint8Array(TRACE_BYTES);
-      bytes.set(Buffer.from(trace.traceId, "hex").subarray(0, 16), 0);
-      bytes.set(Buffer.from(trace.spanId, "hex").subarray(0, 8), 16);
-      bytes[24] = trace.sampled ? 1 : 0;
+      traceScratch.fill(0);
+      traceScratch.write(trace.traceId, 0, 16, "hex");
+      traceScratch.write(trace.spanId, 16, 8, "hex");
+      traceScratch[24] = trace.sampled ? 1 : 0;
+      if (body.hasTrace) {
+        this.makeTailPrivate(body);
+        body.tail.u8.set(traceScratch, body.traceOffset);
+        this.isCopied = true;
+        return;
+      }
     }
     const { metadataOffset: at, metadataLength } = body;
-    this.rebuildTail(body, bytes, body.tail.u8.slice(at, at + metadataLength));
+    const metadata = metadataLength === 0 ? nothing : body.tail.u8.slice(at, at + metadataLength);
+    this.rebuildTail(body, trace === undefined ? null : traceScratch, metadata);
   }
 
   /** The trace context in private memory. */
@@ -254,8 +265,10 @@ export class BodyMessage implements MessageSource {
 
   private rebuildTail(body: Body, trace: Uint8Array | null, metadata: Uint8Array): void {
     const { messageOffset, messageLength, detailsOffset, detailsLength, tail } = body;
-    const message = tail.u8.slice(messageOffset, messageOffset + messageLength);
-    const details = tail.u8.slice(detailsOffset, detailsOffset + detailsLength);
+    const message =
+      messageLength === 0 ? nothing : tail.u8.slice(messageOffset, messageOffset + messageLength);
+    const details =
+      detailsLength === 0 ? nothing : tail.u8.slice(detailsOffset, detailsOffset + detailsLength);
     const bytesBefore = body.tailBytes();
     body.hasTrace = trace !== null;
     body.metadataLength = metadata.length;
@@ -265,9 +278,9 @@ export class BodyMessage implements MessageSource {
     const memory = this.memory.rest(bytes);
     body.placeTail(memory, 0);
     if (trace !== null) memory.u8.set(trace, body.traceOffset);
-    memory.u8.set(metadata, body.metadataOffset);
-    memory.u8.set(message, body.messageOffset);
-    memory.u8.set(details, body.detailsOffset);
+    if (metadata.length > 0) memory.u8.set(metadata, body.metadataOffset);
+    if (messageLength > 0) memory.u8.set(message, body.messageOffset);
+    if (detailsLength > 0) memory.u8.set(details, body.detailsOffset);
     this.list = undefined;
     this.isTailCopied = true;
     this.isCopied = true;
@@ -281,8 +294,4 @@ function isContiguous(body: Body): boolean {
     (body.segmentMemories[0] === body.memory &&
       body.segmentOffsets[0] === body.offset + body.inlineLength)
   );
-}
-
-function hex(bytes: Uint8Array, from: number, to: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString("hex");
 }
