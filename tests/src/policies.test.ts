@@ -151,6 +151,30 @@ describe("policies", { timeout }, () => {
     await kitchen.echo({});
   });
 
+  it("are checked against the services that are there, down to the place in an expression", async (test) => {
+    const stage = await startPolicyStage(test);
+    const { kitchen, post, configure, configPath } = stage;
+    await kitchen.echo({});
+    configure(`[[policy]]
+use = "acl"
+[policy.config]
+default = "allow"
+[[policy.config.rules]]
+name = "soup"
+effect = "deny"
+when = "caller.app != \\"x\\" && request.texxt == 'soup'"
+`);
+    const wrong = await refusalOf(post("/v1/config/apply", {}));
+    assert.equal(wrong.code, "ERR_POLICY_METHOD");
+    const place = new RegExp(
+      `${configPath}:(\\d+):(\\d+): .*rules\\[0\\]\\.when of policy "acl": .*texxt`,
+    );
+    const [, , column] = place.exec(wrong.message) ?? assert.fail(wrong.message);
+    const line = `when = "caller.app != \\"x\\" && request.texxt`;
+    assert.equal(Number(column), line.indexOf("texxt") + 1);
+    assert.deepEqual(await namesOf(stage), []);
+  });
+
   it("follow koala.toml when it is applied, or on SIGHUP", async (test) => {
     const files = { "count.ts": countingPolicy("1.0.0") };
     const stage = await startPolicyStage(test, { files });

@@ -31,6 +31,11 @@ describe("openModuleCache", () => {
     mkdirSync(join(open, "modules"));
     chmodSync(join(open, "modules"), 0o777);
     assert.throws(() => openModuleCache(open), isRefused);
+    const shared = createTempDirectory(test);
+    chmodSync(shared, 0o777);
+    assert.throws(() => openModuleCache(shared), isRefused);
+    chmodSync(shared, 0o1777);
+    closeModuleCache(openModuleCache(shared));
     const linked = createTempDirectory(test);
     mkdirSync(join(linked, "elsewhere"), { mode: 0o700 });
     symlinkSync(join(linked, "elsewhere"), join(linked, "modules"));

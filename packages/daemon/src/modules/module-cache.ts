@@ -2,7 +2,7 @@
  * The folder of compiled modules, `<prefix>/modules/<pid>`: what a thread loads is executed by the
  * daemon, so nobody else may write there.
  */
-import { lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { KoalaError } from "@koala/interface";
 
@@ -14,7 +14,7 @@ import { KoalaError } from "@koala/interface";
 export function openModuleCache(prefix: string): string {
   const home = join(prefix, "modules");
   mkdirSync(home, { recursive: true, mode: 0o700 });
-  checkOwner(home);
+  checkOwners(prefix, home);
   for (const name of readdirSync(home)) {
     if (/^\d+$/.test(name) && !isAlive(Number(name))) removeModuleCache(join(home, name));
   }
@@ -39,14 +39,20 @@ export function removeModuleCache(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
 }
 
-function checkOwner(folder: string): void {
-  const { uid, mode } = lstatSync(folder);
-  const self = process.geteuid?.() ?? uid;
-  if (lstatSync(folder).isDirectory() && uid === self && (mode & 0o022) === 0) return;
-  throw new KoalaError(
-    "ERR_MODULE_CACHE",
-    `${folder} must be a folder that only the daemon's user (${self}) can write to, for code is executed from there; found owner ${uid}, mode ${(mode & 0o777).toString(8)}. Remove it, or use another prefix`,
-  );
+/** Whoever may rename `modules` could put another folder in its place, so the prefix counts, too. */
+function checkOwners(prefix: string, home: string): void {
+  const self = process.geteuid?.() ?? 0;
+  for (const folder of [prefix, home]) {
+    const { uid, mode } = folder === prefix ? statSync(folder) : lstatSync(folder);
+    const isFolder = folder === prefix || lstatSync(folder).isDirectory();
+    const isOwn = uid === self || (uid === 0 && folder === prefix);
+    const isClosed = (mode & 0o022) === 0 || (folder === prefix && (mode & 0o1000) !== 0);
+    if (isFolder && isOwn && isClosed) continue;
+    throw new KoalaError(
+      "ERR_MODULE_CACHE",
+      `${folder} must be a folder that only the daemon's user (${self}) can write to, for code is executed from ${home}; found owner ${uid}, mode ${(mode & 0o7777).toString(8)}. Correct that (chmod go-w), or use another prefix`,
+    );
+  }
 }
 
 function isAlive(pid: number): boolean {

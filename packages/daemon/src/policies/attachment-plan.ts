@@ -1,4 +1,5 @@
 /** From the policies that somebody wants to attachments: loads code, checks tables, keeps what can stay. */
+import { isDeepStrictEqual } from "node:util";
 import { KoalaError } from "@koala/interface";
 import type { PolicyConfig } from "../config/index.ts";
 import { loadPolicyModule, type ModulePlaces, type PolicyModule } from "../modules/index.ts";
@@ -58,6 +59,10 @@ async function moduleOf(policy: PolicyConfig, input: PlanInput): Promise<PolicyM
   return running?.module ?? (await loadPolicyModule(use, input.places, input.cache(), from));
 }
 
+function hasOtherCode(a: PolicyModule, b: PolicyModule): boolean {
+  return a.compiled.path !== b.compiled.path;
+}
+
 function planOne(
   policy: PolicyConfig,
   module: PolicyModule,
@@ -75,7 +80,12 @@ function planOne(
     policy.enabled &&
     old.module.definition.name === module.definition.name &&
     old.shared.byteLength === bytes;
-  if (stays) return { ...old, policy, module, config };
+  if (stays) {
+    // Another configuration or other code is a new start for a policy that has failed.
+    const isSame = isDeepStrictEqual(old.config, config) && !hasOtherCode(old.module, module);
+    const failures = isSame ? old.failures : new Map<number, string>();
+    return { ...old, policy, module, config, failures };
+  }
   return {
     id: input.nextId(),
     policy,

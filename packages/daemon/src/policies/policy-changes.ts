@@ -141,7 +141,6 @@ export class PolicyChanges {
     }
     this.attachments = next;
     this.leaving = before;
-    forgetFailures(before, next);
     const committed = await environment.group.ask((runtime) => ({
       name: "commit",
       policies: plannedOf(next, runtime),
@@ -314,16 +313,6 @@ function plannedOf(attachments: readonly Attachment[], runtime: number): Planned
 function needsControl(before: readonly Attachment[], next: Attachment): boolean {
   const old = before.find(({ id }) => id === next.id);
   return old === undefined || hasOtherCode(old, next);
-}
-
-/** A policy with another configuration or other code has had a new start. */
-function forgetFailures(before: readonly Attachment[], next: readonly Attachment[]): void {
-  for (const attachment of next) {
-    const old = before.find(({ id }) => id === attachment.id);
-    if (old === undefined) continue;
-    if (!isDeepStrictEqual(old.config, attachment.config) || hasOtherCode(old, attachment))
-      attachment.failures.clear();
-  }
 }
 
 /** The costs of all steps by runtime. */

@@ -233,6 +233,12 @@ export class RuntimePolicies {
 
   private prepareOne(planned: PlannedPolicy): Prepared {
     const before = this.running.find((running) => running.planned.id === planned.id);
+    if (planned.failure !== "") {
+      // It is out of service and nothing of it has changed: so it stays.
+      if (before === undefined) return this.outOfService(planned, planned.failure);
+      const { slot } = before;
+      return { slot, planned, definition: slot.definition, config: slot.ctx.config, before };
+    }
     const definition = requireModule(planned.path) as PolicyDefinition;
     const config = definition.config.parse(planned.config);
     const [problem] = methodRefusals(definition, config, planned, this.options.schemas());
@@ -249,24 +255,24 @@ export class RuntimePolicies {
     return { slot, planned, definition, config, before };
   }
 
+  /** As `prepareOne`, but a policy that can't start is in its place all the same, out of service. */
   private prepareFirst(planned: PlannedPolicy, refusals: PolicyRefusal[]): Prepared {
-    const definition = requireModule(planned.path) as PolicyDefinition;
-    const config = definition.config.parse(planned.config);
-    let { failure } = planned;
-    if (failure === "") {
-      try {
-        return this.prepareOne(planned);
-      } catch (error) {
-        const refusal = refusalOf(planned, error);
-        refusals.push(refusal);
-        failure = refusal.message;
-      }
+    try {
+      return this.prepareOne(planned);
+    } catch (error) {
+      const refusal = refusalOf(planned, error);
+      refusals.push(refusal);
+      return this.outOfService(planned, refusal.message);
     }
-    // Out of service, but in its place: what becomes of its calls is up to `onFailure`.
-    const { start: _, ...rest } = definition;
-    const slot = this.createSlot(planned, rest, config);
+  }
+
+  /** What becomes of its calls is up to `onFailure`; its own code is not asked for anything. */
+  private outOfService(planned: PlannedPolicy, failure: string): Prepared {
+    const config = z.unknown();
+    const definition = definePolicy({ name: planned.name, version: "0.0.0", config });
+    const slot = this.createSlot(planned, definition as unknown as PolicyDefinition, undefined);
     slot.fail(failure);
-    return { slot, planned, definition: rest, config, before: undefined };
+    return { slot, planned, definition: slot.definition, config: undefined, before: undefined };
   }
 
   private createSlot(planned: PlannedPolicy, definition: PolicyDefinition, config: unknown): Slot {
