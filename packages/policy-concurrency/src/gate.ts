@@ -82,15 +82,16 @@ export class Gate {
       this.forget(ticket);
       return;
     }
-    if (ticket.generation !== table.generation) return;
-    const { entry, beganMicros } = ticket;
+    const { entry, beganMicros, generation } = ticket;
+    // Counted as in flight until here, also by who looks at the limit.
+    const inFlight = table.inFlight(entry);
+    if (!table.release(entry, generation)) return;
     const { adaptive } = ctx.config;
     if (adaptive !== undefined && beganMicros > 0 && call.origin !== Origin.POLICY) {
       const micros = ctx.nowMicros() - beganMicros;
-      this.adaptive.sample(entry, micros, table.inFlight(entry), ctx.nowMs(), adaptive);
+      this.adaptive.sample(entry, micros, inFlight, ctx.nowMs(), adaptive);
       ctx.counters["limit"] = this.limitOf(entry);
     }
-    table.release(entry);
     ctx.counters["in_flight"]!--;
     this.pool.giveBack(ticket);
     const line = this.lines.get(entry);

@@ -25,7 +25,7 @@ describe("PermitTable", () => {
     assert.equal(one!.inFlight(entry), 3);
     other!.begin();
     assert.equal(one!.inFlight(entry), 1, "the other one has begun anew");
-    one!.release(entry);
+    one!.release(entry, one!.generation);
     assert.equal(one!.inFlight(entry), 0);
   });
 
@@ -51,14 +51,31 @@ describe("PermitTable", () => {
     assert.equal(table!.crowded, 1, "all are in use: two keys share a limit");
     const third = table!.find(3, 0, nowMs + 20, 5);
     const fifth = table!.find(5, 0, nowMs + 20, 5);
-    table!.release(third);
-    table!.release(fifth);
+    table!.release(third, table!.generation);
+    table!.release(fifth, table!.generation);
     table!.setLimit(third, 77);
     table!.setUsualMicros(third, 1234);
     assert.equal(table!.find(10, 0, nowMs + 30, 5), third, "used longest ago");
     assert.equal(table!.limitOf(third), 5, "what was learned of the other key is gone");
     assert.equal(table!.usualMicros(third), 0);
     assert.equal(table!.crowded, 1);
+  });
+
+  it("takes back what another runtime gave, as long as that one is there", () => {
+    const [one, other] = tables(64, 2);
+    const entry = one!.find(1, 2, nowMs, 9);
+    assert.ok(one!.acquire(entry, 9, nowMs));
+    assert.ok(one!.acquire(entry, 9, nowMs));
+    const { generation } = one!;
+    assert.notEqual(generation, other!.generation);
+    assert.ok(other!.release(entry, generation));
+    assert.equal(one!.inFlight(entry), 1);
+    one!.begin();
+    assert.equal(one!.inFlight(entry), 0);
+    assert.ok(!other!.release(entry, generation));
+    assert.ok(!one!.release(entry, one!.generation), "it has given none");
+    for (const strange of [0, 63, 7 * 64 + 1, 2 ** 40]) assert.ok(!one!.release(entry, strange));
+    assert.equal(one!.inFlight(entry), 0);
   });
 
   it("knows its user from an earlier one", () => {

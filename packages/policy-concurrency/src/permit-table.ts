@@ -6,7 +6,7 @@
  * cache; a place with calls in flight stays, of the others the one that was used least recently makes room.
  *
  * ```
- * header  seed of the hash, twice │ generation of each runtime
+ * header  seed of the hash, twice │ how often each runtime began
  * entry   hash, twice │ in flight │ last used, ms │ limit × 16 │ usual latency, µs │ in flight, each runtime
  * ```
  */
@@ -20,6 +20,8 @@ const USUAL = 5;
 const FIRST_RUNTIME = 6;
 /** In place of the number in flight while a key makes room for another. */
 const MOVING = -1;
+/** More than a daemon has. */
+const RUNTIMES_MAX = 64;
 const limitParts = 16;
 const triesMax = 100;
 
@@ -28,7 +30,7 @@ export class PermitTable {
   crowded = 0;
   readonly seedFirst: number;
   readonly seedSecond: number;
-  /** Tells instances of one runtime apart. */
+  /** Tells instances apart: the runtime's number in the lowest bits, above them how often it began. */
   generation = 0;
   /** How many keys there is room for. */
   readonly entries: number;
@@ -62,7 +64,8 @@ export class PermitTable {
 
   /** A new instance in this runtime: what an earlier one had in flight is over, and is not heard of again. */
   begin(): void {
-    this.generation = Atomics.add(this.words, SEED_WORDS + this.runtime, 1) + 1;
+    const times = Atomics.add(this.words, SEED_WORDS + this.runtime, 1) + 1;
+    this.generation = times * RUNTIMES_MAX + this.runtime;
     for (let entry = 0; entry < this.entries; entry++) {
       const own = this.at(entry) + FIRST_RUNTIME + this.runtime;
       const left = Atomics.exchange(this.words, own, 0);
@@ -104,10 +107,21 @@ export class PermitTable {
     return false;
   }
 
-  release(entry: number): void {
+  /**
+   * One less in flight, of an instance of this generation, here or in another runtime, where the call was
+   * before. False if that instance is over, and what it had in flight with it.
+   */
+  release(entry: number, generation: number): boolean {
+    const { words } = this;
+    const runtime = generation % RUNTIMES_MAX;
+    const times = Math.floor(generation / RUNTIMES_MAX);
+    const isKnown = runtime < this.headerWords - SEED_WORDS && entry < this.entries;
+    if (!isKnown || Atomics.load(words, SEED_WORDS + runtime) !== times) return false;
     const at = this.at(entry);
-    Atomics.sub(this.words, at + FIRST_RUNTIME + this.runtime, 1);
-    Atomics.sub(this.words, at + IN_FLIGHT, 1);
+    if (Atomics.load(words, at + FIRST_RUNTIME + runtime) <= 0) return false;
+    Atomics.sub(words, at + FIRST_RUNTIME + runtime, 1);
+    Atomics.sub(words, at + IN_FLIGHT, 1);
+    return true;
   }
 
   inFlight(entry: number): number {

@@ -7,7 +7,7 @@ import type { PolicyCall } from "@koala/policy";
 export interface Ticket {
   /** Place of the key in the table. */
   entry: number;
-  /** Generation of the table's user; tickets of others are not honoured. */
+  /** Of the instance that let the call go on; when that is over, the ticket is worth nothing. */
   generation: number;
   /** Only while it waits. */
   call: PolicyCall | undefined;
