@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { Status } from "@koala/mrpc";
-import { until } from "@koala/testing";
+import { spawnNode, until } from "@koala/testing";
 import { AdminError, askAdmin } from "./admin.ts";
 import { startDaemon } from "./cluster.ts";
 import { countingPolicy, type PolicyStage, startPolicyStage } from "./policy-stage.ts";
@@ -337,6 +338,10 @@ when = "caller.app != \\"x\\" && request.texxt == 'soup'"
     rmSync(join(daemon.prefix, "policies", "count.ts"));
     const text = '[modules]\ndirectories = ["policies"]\n[[policy]]\nuse = "count"\n';
     writeFileSync(configPath, text);
+    const main = fileURLToPath(import.meta.resolve("@koala/daemon/main"));
+    const check = spawnNode(main, ["--config", configPath, "--check"]);
+    assert.deepEqual(await check.exit(), { code: 2, signal: null });
+    assert.match(check.output(), /koala\.toml:4:7: policy "count": there is no module "count"/);
     await assert.rejects(
       startDaemon(test, { prefix: daemon.prefix, config: text }),
       /koala\.toml:\d+:7: policy "count": there is no module "count"/,

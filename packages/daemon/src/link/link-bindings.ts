@@ -98,6 +98,11 @@ export class LinkBindings {
     return this.theirs.get(id);
   }
 
+  /** What the far host wants to call here. */
+  served(): Iterable<Binding> {
+    return this.theirs.values();
+  }
+
   /** The far daemon agreed, or refused. Returns what is wrong, "" if nothing. */
   onAnswer(id: number, refused: Refused | null): string {
     const mine = this.mineById[id];

@@ -8,11 +8,12 @@
  *           └─────────────┴──── abort ◀──┴───────────┘
  * ```
  */
+import { dirname } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { KoalaError, messageOf } from "@koala/interface";
 import type { ChangeAnswer, PolicyChange, RuntimeCost } from "@koala/protocol";
 import type { AreaLog } from "../log/index.ts";
-import type { ModulePlaces } from "../modules/index.ts";
+import { type ModulePlaces, removeModuleCache } from "../modules/index.ts";
 import { type Attachment, closeControl, plannedFor, startControl } from "./attachment.ts";
 import { planAttachments } from "./attachment-plan.ts";
 import { changesBetween, hasOtherCode } from "./change-list.ts";
@@ -146,6 +147,7 @@ export class PolicyChanges {
       policies: plannedOf(next, runtime),
     }));
     await this.settleControls(before, next, started);
+    discardCode(before, next);
     this.leaving = [];
     this.tell(request, revision, changes);
     return answer(revision, costsOf(loading, [prepared, upgraded, committed]));
@@ -313,6 +315,15 @@ function plannedOf(attachments: readonly Attachment[], runtime: number): Planned
 function needsControl(before: readonly Attachment[], next: Attachment): boolean {
   const old = before.find(({ id }) => id === next.id);
   return old === undefined || hasOtherCode(old, next);
+}
+
+/** What is loaded needs its files no more; and nobody loads them again, once nothing that runs has them. */
+function discardCode(before: readonly Attachment[], next: readonly Attachment[]): void {
+  const kept = new Set(next.map(({ module }) => module.compiled.path));
+  for (const { module } of before) {
+    const { path } = module.compiled;
+    if (!kept.has(path)) removeModuleCache(dirname(path));
+  }
 }
 
 /** The costs of all steps by runtime. */

@@ -22,6 +22,7 @@ import { Heartbeat, Runtime, Timer } from "@koala/runtime";
 import { Spinner } from "@koala/shm";
 import { createTcpTransport } from "@koala/transport-tcp";
 import type { Config } from "../config/index.ts";
+import type { Binding } from "../datapath/binding.ts";
 import { Router } from "../datapath/router.ts";
 import { SchemaStore } from "../datapath/schema-store.ts";
 import { Translator } from "../datapath/translator.ts";
@@ -159,7 +160,7 @@ const policies = new RuntimePolicies({
   }),
   nowMicros: monotonicMicros,
   openCalls: () => router.calls.count,
-  bindings: () => host.bindings(),
+  bindings: allBindings,
   schemas: () => schemas.all(),
   log: log.area("policy"),
 });
@@ -291,6 +292,12 @@ function obeyEngines(command: EngineCommand): void {
   const { op, seq } = command;
   if (isUpgradeOrder(command)) notify({ op, seq, ...engines.obey(command) });
   else moves.obey(command, (answer) => notify({ op, seq, ...answer }));
+}
+
+/** Of the apps of this runtime, and of peers, which have done the callers' part of policies themselves. */
+function* allBindings(): Iterable<Binding> {
+  yield* host.bindings();
+  for (const peer of peers.links()) yield* peer.bindings.served();
 }
 
 function drain(): void {
