@@ -1,11 +1,12 @@
 /** The daemon's process is replaced while apps and peers are at work. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Client } from "@koala/mrpc";
 import { until } from "@koala/testing";
 import { assertBytes, pattern } from "./byte-patterns.ts";
-import { type Daemon, startCluster, startDaemon } from "./cluster.ts";
+import { createFolder, type Daemon, startCluster, startDaemon } from "./cluster.ts";
 import type { Kitchen as KitchenService } from "./gen/test/v1/kitchen_pb.ts";
 import { Kitchen } from "./gen/test/v1/kitchen_pb.ts";
 import { connectTo, startKitchen, untilPrinted } from "./kitchen.ts";
@@ -167,6 +168,21 @@ describe("upgrade of the daemon", { timeout: suiteMs }, () => {
     assert.deepEqual(counts[3], counts[1]);
   });
 
+  it("tells systemd which process is the daemon", async (t) => {
+    const folder = createFolder(t);
+    const said = join(folder, "said");
+    const program = join(folder, "systemd-notify");
+    writeFileSync(program, `#!/bin/sh\necho "$@" >> "${said}"\n`, { mode: 0o755 });
+    const PATH = `${folder}:${process.env["PATH"]}`;
+    const daemon = await startDaemon(t, { env: { PATH, NOTIFY_SOCKET: "/run/notify" } });
+    const line = (pid: number): string => `--ready --pid=${pid} MAINPID=${pid}\n`;
+    const expected = (pids: number[]): Promise<void> =>
+      until("what systemd is told", () => read(said) === pids.map(line).join(""));
+    await expected([daemon.pid]);
+    await upgrade(daemon);
+    await expected([daemon.pid, daemon.currentPid()]);
+  });
+
   it("says what would move, and moves nothing", async (t) => {
     const daemon = await startDaemon(t);
     const load = await startLoad(t, { client: daemon, server: daemon, inFlight: 16 });
@@ -188,6 +204,14 @@ describe("upgrade of the daemon", { timeout: suiteMs }, () => {
     await assertUnharmed(load);
   });
 });
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
 
 /** Descriptors that a process has open. */
 function descriptorsOf(pid: number): number {

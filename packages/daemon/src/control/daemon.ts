@@ -19,6 +19,7 @@ import { addEventRoutes } from "../events/event-routes.ts";
 import { DaemonUpgrade, type UpgradedDaemon } from "../handover/daemon-upgrade.ts";
 import type { MainState } from "../handover/main-state.ts";
 import { removePidFile, writePidFile } from "../handover/pid-file.ts";
+import { tellSupervisor } from "../handover/supervisor.ts";
 import { addUpgradeRoutes } from "../handover/upgrade-routes.ts";
 import type { RootLog } from "../log/index.ts";
 import { addPolicyRoutes, ownRequester, PolicyManager } from "../policies/index.ts";
@@ -179,6 +180,7 @@ export class Daemon {
   private nowRuns(): void {
     this.state = "running";
     writePidFile(this.config.daemon.prefix);
+    tellSupervisor((reason) => this.log.area("daemon").warn("systemd was not told", { reason }));
     this.events.publish("daemon", "ready", { version, pid: process.pid });
   }
 
