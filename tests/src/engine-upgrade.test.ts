@@ -12,7 +12,6 @@ import { attachHere } from "./faults-pair.ts";
 import { type Depot, depotOf, outcomeOf, serveDepot } from "./faults-service.ts";
 
 const daemonCode = dirname(fileURLToPath(import.meta.resolve("@koala/daemon/main")));
-const current = join(daemonCode, "engines/frontend-module.js");
 const regionBytes = 8 << 20;
 const limits = `[limits]\nheap_region = '8MiB'\n`;
 
@@ -23,12 +22,24 @@ function moduleFolder(t: Ending): { folder: string; config: string } {
   return { folder, config: `${limits}[modules]\ndirectories = ${directories}\n` };
 }
 
-/** Code that is this daemon's own but for what `changes` says; its path. */
-function writeFrontend(folder: string, name: string, changes: string): string {
+/** Code of an engine that is this daemon's own but for what `changes` says; its path. */
+function writeModule(
+  folder: string,
+  name: string,
+  changes: string,
+  engine: "frontend" | "adapter",
+): string {
   const path = join(folder, name);
-  const head = `import frontend from ${JSON.stringify(current)};\n`;
-  writeFileSync(path, `${head}export default { ...frontend, ${changes} };\n`);
+  const own = JSON.stringify(join(daemonCode, `engines/${engine}-module.js`));
+  writeFileSync(
+    path,
+    `import ${engine} from ${own};\nexport default { ...${engine}, ${changes} };\n`,
+  );
   return path;
+}
+
+function writeFrontend(folder: string, name: string, changes: string): string {
+  return writeModule(folder, name, changes, "frontend");
 }
 
 async function startDepot(t: Ending, client: Daemon, server: Daemon = client): Promise<Depot> {
@@ -105,6 +116,44 @@ test("large messages that are half here go on, on one host and over a link", asy
     await load.more(30);
   }
   await load.stop();
+});
+
+test("20 upgrades of links under load, to a peer and between runtimes: no call is lost", async (t) => {
+  const { folder, config } = moduleFolder(t);
+  const { a, b } = await startCluster(t, { config, daemonKeys: "runtimes = 2" });
+  const far = await startDepot(t, a, b);
+  await serveDepot(await attachHere(t, a, "near"), "near");
+  const near = depotOf(await attachHere(t, a, "nearby"), "near");
+  await until("the first call", async () => (await outcomeOf(near.echo({}))) === "OK");
+  const sizes = [0, 100, 20_000, 300_000];
+  const loads = [startLoad(t, far, 64, sizes), startLoad(t, near, 16, sizes)];
+  const pauses: number[] = [];
+  for (let i = 1; i <= 10; i++) {
+    const path = writeModule(folder, `adapter-${i}.mjs`, `version: "9.${i}.0"`, "adapter");
+    for (const { prefix } of [a, b]) {
+      const answer = await postAdmin(prefix, "/v1/upgrade", { module: "adapter", path });
+      // Each of two runtimes has a link to the other one, and those to the other daemon.
+      assert.ok(answer.engines!.length >= 4, JSON.stringify(answer.engines));
+      pauses.push(...answer.engines!.map(({ pauseMicros }) => pauseMicros));
+    }
+    for (const load of loads) await load.more(20);
+  }
+  t.diagnostic(`pauses in µs: ${pauses.sort((x, y) => x - y).join(" ")}`);
+  for (const load of loads) await load.stop();
+  await until("no open calls", async () => {
+    const open = [await a.status(), await b.status()].flatMap(({ runtimes }) => runtimes);
+    return open.every(({ openCalls }) => openCalls === 0);
+  });
+  const slow = far.slow({ amount: 300 });
+  const broken = writeModule(
+    folder,
+    "broken.mjs",
+    `version: "9.9.0", restore() { throw new Error("no link with me"); }`,
+    "adapter",
+  );
+  const asked = postAdmin(a.prefix, "/v1/upgrade", { module: "adapter", path: broken });
+  await assert.rejects(asked, /ERR_ENGINE_RESTORE.*no link with me/s);
+  assert.equal((await slow).amount, 300);
 });
 
 test("a frontend that can't restore: the one before goes on, and the reason is told", async (t) => {

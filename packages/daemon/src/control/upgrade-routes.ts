@@ -34,7 +34,7 @@ export function addModuleUpgradeRoute(
       if (owner !== undefined) return await owner.upgrade(body, peer);
       throw new KoalaError(
         "ERR_MODULE_MISSING",
-        `no module "${body.module}" is in use; expected "frontend" or the name of a policy that is attached, see koalactl policy list`,
+        `no module "${body.module}" is in use; expected "frontend", "adapter" or the name of a policy that is attached, see koalactl policy list`,
       );
     },
   });

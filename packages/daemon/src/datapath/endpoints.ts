@@ -5,7 +5,8 @@ import type { Party } from "./call.ts";
 
 /** One party, whatever bindings it serves. */
 export class PartyEndpoint implements Endpoint {
-  readonly party: Party;
+  /** Another object when the party's code was replaced. */
+  party: Party;
   instances = 1;
   inFlight = 0;
 
@@ -24,6 +25,14 @@ export class PartyEndpoint implements Endpoint {
 
 export class Endpoints {
   private readonly known = new WeakMap<Party, PartyEndpoint>();
+
+  /** A party is represented by another object from now on; what policies know of it stays. */
+  replace(before: Party, after: Party): void {
+    const endpoint = this.known.get(before);
+    if (endpoint === undefined) return;
+    endpoint.party = after;
+    this.known.set(after, endpoint);
+  }
 
   of(party: Party): PartyEndpoint {
     let endpoint = this.known.get(party);

@@ -29,6 +29,10 @@ export class Forwards {
     this.links.delete(`${name}#${schema.typeName}`);
   }
 
+  replaceLink(before: RouteLink, after: RouteLink): void {
+    for (const [key, known] of this.links) if (known === before) this.links.set(key, after);
+  }
+
   dropLink(link: RouteLink): void {
     for (const [key, known] of this.links) if (known === link) this.links.delete(key);
   }

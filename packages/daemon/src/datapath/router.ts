@@ -96,6 +96,14 @@ export class Router {
     this.routesChanged();
   }
 
+  /** A link is represented by another object; to be followed by `routesChanged`. */
+  replaceLink(before: RouteLink, after: RouteLink): void {
+    const index = this.links.indexOf(before);
+    if (index >= 0) this.links[index] = after;
+    this.forwards.replaceLink(before, after);
+    this.policies.endpoints.replace(before, after);
+  }
+
   /** Something that routes depend on has changed: bindings resolve anew, calls that wait try again. */
   routesChanged(): void {
     this.version++;

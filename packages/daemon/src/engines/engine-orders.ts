@@ -2,15 +2,18 @@
 import type { EngineMove, EngineVersion } from "./engine-module.ts";
 import type { MoveAnswer, MoveOrder } from "./move-orders.ts";
 
+/** What has code that can be upgraded: what serves apps, and links. */
+export type EngineKind = "frontend" | "adapter";
+
 /** Main thread to runtime. Each is answered once. */
 export type UpgradeOrder =
-  /** Load the code of a frontend (null: the one built in), and see whether it can take over. */
-  | { order: "prepare"; path: string | null }
-  /** Put what was prepared in the place of all frontends of this runtime. */
+  /** Load the code of a kind of engine (null: what is built in), and see whether it can take over. */
+  | { order: "prepare"; engine: EngineKind; path: string | null }
+  /** Put what was prepared in the place of all engines of its kind in this runtime. */
   | { order: "replace" }
   /** Forget what was prepared. */
   | { order: "forget" }
-  /** Put the frontends before the last `replace` back. */
+  /** Put the code before the last `replace` back. */
   | { order: "back" };
 
 export type EngineOrder = UpgradeOrder | MoveOrder;

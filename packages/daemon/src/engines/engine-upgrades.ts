@@ -10,7 +10,7 @@ import type { ChangeAnswer, UpgradeModuleRequest } from "@koala/protocol";
 import type { EventBus } from "../events/event-bus.ts";
 import type { AreaLog } from "../log/index.ts";
 import type { EngineMove } from "./engine-module.ts";
-import type { EngineAnswer } from "./engine-orders.ts";
+import type { EngineAnswer, EngineKind } from "./engine-orders.ts";
 import type { OrderTaker, RuntimeOrders } from "./runtime-orders.ts";
 
 const prepareDeadlineMs = 10_000;
@@ -34,8 +34,8 @@ type Replaced = Extract<EngineAnswer, { order: "replace" | "back" }>;
 
 export class EngineUpgrades {
   private readonly options: EngineUpgradesOptions;
-  /** What runtimes load; null: what the daemon was built with. */
-  private path: string | null = null;
+  /** What runtimes load, where it is not what the daemon was built with. */
+  private readonly paths = new Map<EngineKind, string>();
 
   constructor(options: EngineUpgradesOptions) {
     this.options = options;
@@ -43,15 +43,16 @@ export class EngineUpgrades {
 
   /** Whether a module is one of the daemon's engines, and not a policy. */
   has(module: string): boolean {
-    return module === "frontend";
+    return module === "frontend" || module === "adapter";
   }
 
   /** A runtime is new: it gets the code that the others have. */
   async prepare(runtime: OrderTaker): Promise<void> {
-    if (this.path === null) return;
     const { orders } = this.options;
-    await orders.give(runtime, { order: "prepare", path: this.path }, prepareDeadlineMs);
-    await orders.give(runtime, { order: "replace" }, replaceDeadlineMs);
+    for (const [engine, path] of this.paths) {
+      await orders.give(runtime, { order: "prepare", engine, path }, prepareDeadlineMs);
+      await orders.give(runtime, { order: "replace" }, replaceDeadlineMs);
+    }
   }
 
   /**
@@ -62,7 +63,7 @@ export class EngineUpgrades {
     const { events, log, alone } = this.options;
     try {
       events.publish("upgrade", "engines-begin", { engine: module, path: path ?? "" });
-      const answer = await alone(() => this.carryOut(module, path, dryRun));
+      const answer = await alone(() => this.carryOut(module as EngineKind, path, dryRun));
       events.publish("upgrade", "engines-end", { engine: module, moved: countOf(answer), dryRun });
       return answer;
     } catch (error) {
@@ -74,14 +75,14 @@ export class EngineUpgrades {
   }
 
   private async carryOut(
-    module: string,
+    module: EngineKind,
     path: string | undefined,
     dryRun: boolean,
   ): Promise<ChangeAnswer> {
     const { compile } = this.options;
     const compiled = path === undefined ? null : compile(path);
     const runtimes = this.options.runtimes();
-    const prepared = await this.prepareAll(runtimes, compiled);
+    const prepared = await this.prepareAll(runtimes, module, compiled);
     const { from, to } = prepared[0]!;
     const detail = `${module} ${from.version} → ${to.version}`;
     if (dryRun) {
@@ -89,20 +90,22 @@ export class EngineUpgrades {
       return this.answer(detail, module, prepared, [], true);
     }
     const replaced = await this.replaceAll(runtimes);
-    this.path = compiled;
+    if (compiled === null) this.paths.delete(module);
+    else this.paths.set(module, compiled);
     this.options.log.info("upgraded", { engine: module, from: from.version, to: to.version });
     return this.answer(detail, module, prepared, replaced, false);
   }
 
   private async prepareAll(
     runtimes: readonly OrderTaker[],
+    engine: EngineKind,
     path: string | null,
   ): Promise<Prepared[]> {
     const { orders } = this.options;
     try {
       return await Promise.all(
         runtimes.map((runtime) =>
-          orders.give(runtime, { order: "prepare", path } as const, prepareDeadlineMs),
+          orders.give(runtime, { order: "prepare", engine, path } as const, prepareDeadlineMs),
         ),
       );
     } catch (error) {

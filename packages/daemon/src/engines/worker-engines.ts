@@ -1,37 +1,53 @@
-/** A runtime's part in upgrades of its frontends. Control plane on the runtime's thread. */
+/** A runtime's part in upgrades of its engines. Control plane on the runtime's thread. */
 import { KoalaError, messageOf } from "@koala/interface";
 import { monotonicMicros } from "@koala/native";
 import type { AppEngineOptions } from "../datapath/app-engine.ts";
 import type { Router } from "../datapath/router.ts";
+import type { Link } from "../link/link.ts";
+import type { LinkOptions } from "../link/link-options.ts";
 import { requireModule } from "../modules/require-module.ts";
-import { type EngineMove, engineModuleProblem } from "./engine-module.ts";
-import type { EngineAnswer, UpgradeOrder } from "./engine-orders.ts";
+import { type AdapterModule, builtInAdapter } from "./adapter.ts";
+import { type EngineMove, type EngineVersion, engineModuleProblem } from "./engine-module.ts";
+import type { EngineAnswer, EngineKind, UpgradeOrder } from "./engine-orders.ts";
 import { builtInFrontend, type FrontendModule } from "./frontend.ts";
 import { replaceFrontend } from "./replace-engine.ts";
-
-/** Whose engines they are. */
-export interface EngineHost {
-  /** The code that new apps are served by. */
-  frontend: FrontendModule;
-  /** What the engines of all attached apps were made with. */
-  engineOptionsOfAll(): AppEngineOptions[];
-}
+import { replaceLink } from "./replace-link.ts";
 
 export interface WorkerEnginesOptions {
-  host: EngineHost;
   router: Router;
+  host: {
+    /** The code that new apps are served by. */
+    frontend: FrontendModule;
+    /** What the engines of all attached apps were made with. */
+    engineOptionsOfAll(): AppEngineOptions[];
+  };
+  /** All links, to other daemons and to other runtimes. */
+  links: () => Link[];
+  /** Another object goes on with the connection of a link. */
+  putLink: (before: Link, after: Link) => void;
   /** Loads compiled code, at once. */
   load?: (path: string) => unknown;
 }
 
+/** The code of one kind of engine. */
+type Code = FrontendModule | AdapterModule;
+
 export class WorkerEngines {
   private readonly options: WorkerEnginesOptions;
-  private prepared: FrontendModule | null = null;
+  private adapter: AdapterModule = builtInAdapter;
+  private prepared: Code | null = null;
   /** What `back` goes back to. */
-  private before: FrontendModule | null = null;
+  private before: Code | null = null;
 
   constructor(options: WorkerEnginesOptions) {
     this.options = options;
+  }
+
+  /** Makes a link, by the code that is in use now. */
+  createLink(options: LinkOptions): Link {
+    return options.saved === undefined
+      ? this.adapter.create(options)
+      : this.adapter.restore(options, options.saved);
   }
 
   /** Never throws: what goes wrong is in the answer, and nothing has changed then. */
@@ -45,14 +61,13 @@ export class WorkerEngines {
   }
 
   private carryOut(order: UpgradeOrder): EngineAnswer {
-    const { host } = this.options;
     switch (order.order) {
       case "prepare":
-        return this.prepare(order.path);
+        return this.prepare(order.engine, order.path);
       case "replace": {
         const next = this.prepared;
-        if (next === null) throw new KoalaError("ERR_ENGINE_LOAD", "no frontend was prepared");
-        const before = host.frontend;
+        if (next === null) throw new KoalaError("ERR_ENGINE_LOAD", "no code was prepared");
+        const before = this.codeOf(next);
         const moves = this.replaceAll(before, next);
         this.before = before;
         this.prepared = null;
@@ -60,7 +75,7 @@ export class WorkerEngines {
       }
       case "back": {
         const { before } = this;
-        const moves = before === null ? [] : this.replaceAll(host.frontend, before);
+        const moves = before === null ? [] : this.replaceAll(this.codeOf(before), before);
         this.before = null;
         return { order: "back", moves, openCalls: this.options.router.calls.count };
       }
@@ -70,47 +85,89 @@ export class WorkerEngines {
     }
   }
 
-  private prepare(path: string | null): EngineAnswer {
-    const { host, load = requireModule } = this.options;
+  private prepare(engine: EngineKind, path: string | null): EngineAnswer {
+    const { load = requireModule, host } = this.options;
     const began = monotonicMicros();
-    const found = path === null ? builtInFrontend : load(path);
-    const problem = engineModuleProblem(found, "frontend");
+    const builtIn = engine === "frontend" ? builtInFrontend : builtInAdapter;
+    const found = path === null ? builtIn : load(path);
+    const problem = engineModuleProblem(found, engine);
     if (problem !== "") throw new KoalaError("ERR_ENGINE_MODULE", problem);
-    const module = found as FrontendModule;
-    const from = { version: host.frontend.version, stateVersion: host.frontend.stateVersion };
+    const module = found as Code;
+    const from = versionOf(engine === "frontend" ? host.frontend : this.adapter);
     const refusal = module.accepts(from);
     if (refusal !== "") throw new KoalaError("ERR_ENGINE_VERSION", refusal);
     this.prepared = module;
-    const to = { version: module.version, stateVersion: module.stateVersion };
-    return { order: "prepare", from, to, micros: Math.round(monotonicMicros() - began) };
+    const micros = Math.round(monotonicMicros() - began);
+    return { order: "prepare", from, to: versionOf(module), micros };
+  }
+
+  /** The code in use of the same kind. */
+  private codeOf(other: Code): Code {
+    return isFrontend(other) ? this.options.host.frontend : this.adapter;
   }
 
   /** All or none: what has moved already moves back when one can't. */
-  private replaceAll(from: FrontendModule, to: FrontendModule): EngineMove[] {
+  private replaceAll(from: Code, to: Code): EngineMove[] {
     const { host } = this.options;
-    const moves: EngineMove[] = [];
-    const moved: AppEngineOptions[] = [];
-    for (const options of host.engineOptionsOfAll()) {
-      try {
-        moves.push(replaceFrontend(options, to, monotonicMicros));
-        moved.push(options);
-      } catch (error) {
-        const left = moved.filter((each) => !movesBack(each, from));
-        const rest = left.map(({ port }) => port.label).join(", ");
-        const suffix = left.length === 0 ? "" : `; ${rest} could not move back and stay with it`;
-        throw new KoalaError("ERR_ENGINE_RESTORE", messageOf(error) + suffix, { cause: error });
-      }
+    if (isFrontend(to)) {
+      const moves = replaceEach(host.engineOptionsOfAll(), from as FrontendModule, to, (o, code) =>
+        replaceFrontend(o, code, monotonicMicros),
+      );
+      host.frontend = to;
+      return moves;
     }
-    host.frontend = to;
+    const moves = this.replaceLinks(from as AdapterModule, to);
+    this.adapter = to;
     return moves;
+  }
+
+  private replaceLinks(from: AdapterModule, to: AdapterModule): EngineMove[] {
+    const { router, putLink } = this.options;
+    // A link has another object after each replacement.
+    const places = this.options.links().map((link) => ({ link }));
+    return replaceEach(places, from, to, (place, code) => {
+      const put = (before: Link, after: Link): void => {
+        place.link = after;
+        putLink(before, after);
+      };
+      return replaceLink(place.link, code, router, put, monotonicMicros);
+    });
   }
 }
 
-function movesBack(options: AppEngineOptions, to: FrontendModule): boolean {
+function replaceEach<Place, Module extends EngineVersion>(
+  places: readonly Place[],
+  from: Module,
+  to: Module,
+  replace: (place: Place, code: Module) => EngineMove,
+): EngineMove[] {
+  const moves: EngineMove[] = [];
+  for (const [index, place] of places.entries()) {
+    try {
+      moves.push(replace(place, to));
+    } catch (error) {
+      const left = moves.filter((_, i) => i < index && !succeeds(() => replace(places[i]!, from)));
+      const rest = left.map(({ label }) => label).join(", ");
+      const suffix = rest === "" ? "" : `; ${rest} could not move back and stay with it`;
+      throw new KoalaError("ERR_ENGINE_RESTORE", messageOf(error) + suffix, { cause: error });
+    }
+  }
+  return moves;
+}
+
+function succeeds(action: () => unknown): boolean {
   try {
-    replaceFrontend(options, to, monotonicMicros);
+    action();
     return true;
   } catch {
     return false;
   }
+}
+
+function isFrontend(code: Code): code is FrontendModule {
+  return code.name === "frontend";
+}
+
+function versionOf({ version, stateVersion }: EngineVersion): EngineVersion {
+  return { version, stateVersion };
 }

@@ -91,6 +91,8 @@ export class LinkSaving {
     setOffered(saved.offered);
     credit.owed = saved.owed;
     credit.granted = saved.granted;
+    // Positions in the output count the bytes of the connection, which may have sent some already.
+    output.enqueued = link.connection.sentBytes();
     output.load(saved.output);
     writer.credit = saved.credit;
     writer.streamWindow = saved.streamWindow;

@@ -43,6 +43,7 @@ import type { LinkOptions } from "./link-options.ts";
 import { type HeldBlock, LinkOutput } from "./link-output.ts";
 import { LinkSaving } from "./link-saving.ts";
 import { type FrameHead, MessageWriter } from "./message-writer.ts";
+import { noCodec } from "./no-codec.ts";
 
 export class Link implements Engine, RouteLink {
   readonly name: string;
@@ -61,7 +62,7 @@ export class Link implements Engine, RouteLink {
   readonly bindings: LinkBindings;
   /** Takes it down to plain data, and makes it go on from there. */
   readonly state: LinkSaving;
-  private readonly options: LinkOptions;
+  readonly options: LinkOptions;
   private readonly input = new LinkInput();
   private readonly output = new LinkOutput();
   private readonly frames: FrameSender;
@@ -132,7 +133,7 @@ export class Link implements Engine, RouteLink {
       lost: (reason) => this.close(reason),
     });
     // Threads of one process do not get lost on the way: they end together, or report their end.
-    if (!this.sibling) this.keepalive.start();
+    if (!this.sibling && options.saved === undefined) this.keepalive.start();
     this.state = new LinkSaving({
       link: this,
       router,
@@ -368,9 +369,21 @@ export class Link implements Engine, RouteLink {
     this.options.onDown(this, reason);
   }
 
+  /** Another link goes on with the connection: lets go of what did not go along, and tells nobody. */
+  retire(): void {
+    this.down = true;
+    this.keepalive.stop();
+    this.options.runtime.remove(this);
+    this.writer.abandon();
+    this.output.abandon();
+    this.calls.close();
+    this.bindings.close();
+  }
+
   /** Everything is there that it has to do with. */
   resume(): void {
     const { runtime } = this.options;
+    if (!this.sibling) this.keepalive.start();
     this.readable = true;
     runtime.markDirty(this);
     runtime.activate(this);
@@ -582,13 +595,3 @@ export class Link implements Engine, RouteLink {
     if (bytes > 0) this.frames.sendShort(FrameType.CREDIT, 0, bytes, 0, 0);
   }
 }
-
-const noCodec: Parameters<MessageWriter["write"]>[2] = {
-  typeName: "",
-  hash: "",
-  rootBytes: 0,
-  write: () => 0,
-  read: () => undefined,
-  view: () => undefined,
-  validate: () => 0,
-};

@@ -24,8 +24,8 @@ import type { Closures } from "../worker/closures.ts";
 import type { PeerAddress } from "../worker/commands.ts";
 import type { EpollWaiter } from "../worker/epoll-waiter.ts";
 import type { LinkStatus } from "../worker/status.ts";
-import { Link } from "./link.ts";
-import type { SharedLinkOptions } from "./link-options.ts";
+import type { Link } from "./link.ts";
+import type { LinkOptions, SharedLinkOptions } from "./link-options.ts";
 import type { LinkState, PeerLinkState } from "./link-state.ts";
 
 export interface PeersOptions {
@@ -43,6 +43,8 @@ export interface PeersOptions {
   /** What all links share. */
   link: SharedLinkOptions;
   offers: () => ServiceOffer[];
+  /** Makes links; by the code that is in use now. */
+  createLink: (options: LinkOptions) => Link;
 }
 
 interface Entry {
@@ -156,6 +158,13 @@ export class Peers implements LinkSituation {
 
   links(): Link[] {
     return this.all().flatMap(({ link }) => (link === null ? [] : [link]));
+  }
+
+  /** Another object goes on with the connection of a link; false when there is no such link. */
+  replace(before: Link, after: Link): boolean {
+    const entry = this.all().find(({ link }) => link === before);
+    if (entry !== undefined) entry.link = after;
+    return entry !== undefined;
   }
 
   firstAttempts(): number {
@@ -273,8 +282,8 @@ export class Peers implements LinkSituation {
   }
 
   private openLink(entry: Entry, connection: Connection, saved?: LinkState): Link {
-    const { waiter, offers, link: shared } = this.options;
-    const link = new Link({
+    const { waiter, offers, link: shared, createLink } = this.options;
+    const link = createLink({
       ...shared,
       connection,
       offers,
@@ -287,7 +296,7 @@ export class Peers implements LinkSituation {
     const events = POLL_IN | POLL_OUT | POLL_RDHUP | POLL_EDGE;
     waiter.add(connection.fd, events, (ready) => {
       const ended = (ready & (POLL_RDHUP | POLL_HUP | POLL_ERR)) !== 0;
-      link.onReady((ready & POLL_IN) !== 0, ended);
+      entry.link?.onReady((ready & POLL_IN) !== 0, ended);
     });
     return link;
   }

@@ -9,8 +9,8 @@ import type { Runtime } from "@koala/runtime";
 import { type MemoryEnd, openMemoryEnd } from "@koala/transport-memory";
 import type { AreaLog } from "../log/index.ts";
 import type { EpollWaiter } from "../worker/epoll-waiter.ts";
-import { Link } from "./link.ts";
-import type { SharedLinkOptions } from "./link-options.ts";
+import type { Link } from "./link.ts";
+import type { LinkOptions, SharedLinkOptions } from "./link-options.ts";
 import type { LinkState } from "./link-state.ts";
 
 /** This runtime's end of its link to another one. */
@@ -30,6 +30,8 @@ export interface SiblingsOptions {
   offers: () => ServiceOffer[];
   /** A sibling is up, or offers other services than before. */
   onServices: () => void;
+  /** Makes links; by the code that is in use now. */
+  createLink: (options: LinkOptions) => Link;
 }
 
 export class Siblings {
@@ -70,9 +72,9 @@ export class Siblings {
   }
 
   private open({ runtime: index, end }: SiblingEnd, saved?: LinkState): Link {
-    const { waiter, offers, onServices, link: shared } = this.options;
+    const { waiter, offers, onServices, link: shared, createLink } = this.options;
     const connection = openMemoryEnd(end);
-    const link = new Link({
+    const link = createLink({
       ...shared,
       connection,
       offers,
@@ -97,9 +99,22 @@ export class Siblings {
       },
     });
     // Nobody clears the doorbell at once, so only its changes count; it may have been rung already.
-    waiter.add(connection.fd, POLL_IN | POLL_EDGE, () => link.onReady(true, false));
+    waiter.add(connection.fd, POLL_IN | POLL_EDGE, () => {
+      this.links.get(index)?.onReady(true, false);
+    });
     this.links.set(index, link);
     return link;
+  }
+
+  /** Another object goes on with the queue of a link; false when there is no such link. */
+  replace(before: Link, after: Link): boolean {
+    for (const [index, link] of this.links) {
+      if (link !== before) continue;
+      this.links.set(index, after);
+      if (this.up.delete(before)) this.up.add(after);
+      return true;
+    }
+    return false;
   }
 
   /** The other runtime is gone: calls that it served end, and what it had asked for is dropped. */

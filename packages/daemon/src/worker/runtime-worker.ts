@@ -109,7 +109,16 @@ const link: SharedLinkOptions = {
     keepaliveMs: config.link.keepaliveMs,
   },
 };
+const engines = new WorkerEngines({
+  router,
+  host,
+  links: () => [...siblings.all().values(), ...peers.links()],
+  putLink: (before, after) => {
+    if (!siblings.replace(before, after)) peers.replace(before, after);
+  },
+});
 const peers = new Peers({
+  createLink: (options) => engines.createLink(options),
   runtimeIndex: index,
   runtime,
   waiter,
@@ -125,6 +134,7 @@ const peers = new Peers({
   link,
 });
 const siblings = new Siblings({
+  createLink: (options) => engines.createLink(options),
   runtime,
   waiter,
   log: log.area("link"),
@@ -172,7 +182,6 @@ router.onExportsChanged = () => {
   peers.announce();
 };
 
-const engines = new WorkerEngines({ host, router });
 const moves = new WorkerMoves({
   ...{ host, router, schemas, runtime },
   siblings: () => siblings.all(),

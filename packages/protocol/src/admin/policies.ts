@@ -111,12 +111,12 @@ export interface RuntimeCost {
   moved: number;
 }
 
-/** The upgrade of one engine: what serves one app. */
+/** The upgrade of one engine: what serves an app, or a link. */
 export interface EngineUpgrade {
   runtime: number;
-  /** `frontend`. */
+  /** `frontend` or `adapter`. */
   engine: string;
-  /** The app. */
+  /** The app, or the link. */
   label: string;
   /** How long it was not served. */
   pauseMicros: number;
