@@ -27,8 +27,8 @@ export type Field<T> = z.ZodType<T>;
 
 const nameExpected = "1 to 64 letters, digits, dots, dashes or underscores";
 const namePattern = /^[A-Za-z0-9._-]{1,64}$/;
-const pathLengthMax = 1024;
-const listLengthMax = 256;
+/** Characters of a path, or of a pattern. */
+export const pathLengthMax = 1024;
 
 /** Words for spinning besides a duration. */
 const spinWords = ["adaptive", "off"] as const;
@@ -181,41 +181,6 @@ export function logSpecField(): Field<string> {
   return withDefault('"info"', "level, or levels by area", fieldOf(read).prefault("info"));
 }
 
-/** Folders; none unless given. */
-export function foldersField(): Field<string[]> {
-  const expected = "a list of paths of folders";
-  const read = (value: unknown): Reading<string[]> => {
-    if (typeof value === "string") return refuse(expected, `Write [${JSON.stringify(value)}].`);
-    if (!Array.isArray(value) || value.length > listLengthMax) return refuse(expected);
-    for (const item of value) {
-      const reading = readPath(item, expected);
-      if (!reading.ok) return reading;
-    }
-    return accept(value as string[]);
-  };
-  return withDefault("[]", "list of paths", fieldOf(read).prefault([]));
-}
-
-/** What `use` names. */
-export function moduleField(): Field<string> {
-  return requiredField("name of a module, or path", (value) =>
-    readPath(value, 'the name of a module, such as "acl", or the path of one'),
-  );
-}
-
-/** A pattern, or a list of them; `undefined` when not given. */
-export function patternsField(): Field<string[] | undefined> {
-  const expected = 'a text such as "geo.*", or a list of them';
-  const isPattern = (value: unknown): value is string =>
-    typeof value === "string" && value !== "" && value.length <= pathLengthMax;
-  const read = (value: unknown): Reading<string[]> => {
-    if (isPattern(value)) return accept([value]);
-    const isList = Array.isArray(value) && value.length > 0 && value.length <= listLengthMax;
-    return isList && value.every(isPattern) ? accept(value) : refuse(expected);
-  };
-  return withDefault("everything", "text with `*`, or a list", fieldOf(read).optional());
-}
-
 /** One of some words. */
 export function wordField<Word extends string>(
   words: readonly Word[],
@@ -223,67 +188,6 @@ export function wordField<Word extends string>(
 ): Field<Word> {
   const read = (value: unknown): Reading<Word> => readWord(value, words);
   return withDefault(`"${defaultWord}"`, oneOf(words), fieldOf(read).prefault(defaultWord));
-}
-
-/** `true` or `false`. */
-export function switchField(defaultValue: boolean): Field<boolean> {
-  const read = (value: unknown): Reading<boolean> =>
-    typeof value === "boolean" ? accept(value) : refuse("true or false, without quotes");
-  return withDefault(String(defaultValue), "true or false", fieldOf(read).prefault(defaultValue));
-}
-
-/** A whole number; `undefined` when not given. */
-export function orderField(defaultText: string): Field<number | undefined> {
-  const limit = 1_000_000;
-  const read = (value: unknown): Reading<number> =>
-    typeof value === "bigint" && value >= -limit && value <= limit
-      ? accept(Number(value))
-      : refuse(`a whole number from ${-limit} to ${limit}`);
-  return withDefault(defaultText, `${-limit} to ${limit}`, fieldOf(read).optional());
-}
-
-/** Texts by key; `undefined` when not given. */
-export function labelsField(): Field<Record<string, string> | undefined> {
-  const read = (value: unknown): Reading<Record<string, string>> =>
-    isPlainTable(value) && Object.values(value).every((item) => typeof item === "string")
-      ? accept({ ...(value as Record<string, string>) })
-      : refuse('a table of texts, such as { tier = "gold" }');
-  return withDefault("everything", "table of texts with `*`", fieldOf(read).optional());
-}
-
-/** A table that somebody else knows: read as JSON would have it. */
-export function tableField(): Field<Record<string, unknown>> {
-  const read = (value: unknown): Reading<Record<string, unknown>> => {
-    if (!isPlainTable(value)) return refuse("a table");
-    const plain = plainValue(value);
-    return plain === undefined
-      ? refuse("a table whose numbers are within 2^53")
-      : accept(plain as Record<string, unknown>);
-  };
-  return withDefault("empty", "table", fieldOf(read).prefault({}));
-}
-
-/** TOML's integers and dates as JSON has them; undefined when a number is too large for that. */
-function plainValue(value: unknown): unknown {
-  if (typeof value === "bigint") {
-    const number = Number(value);
-    return Number.isSafeInteger(number) ? number : undefined;
-  }
-  if (value instanceof Date) return value.toISOString();
-  if (Array.isArray(value)) {
-    const items = value.map(plainValue);
-    return items.includes(undefined) ? undefined : items;
-  }
-  if (!isPlainTable(value)) return value;
-  const entries = Object.entries(value).map(([key, item]) => [key, plainValue(item)] as const);
-  if (entries.some(([, item]) => item === undefined)) return undefined;
-  return Object.fromEntries(entries);
-}
-
-function isPlainTable(value: unknown): value is Record<string, unknown> {
-  return (
-    typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date)
-  );
 }
 
 function readWord<Word extends string>(value: unknown, words: readonly Word[]): Reading<Word> {
@@ -297,7 +201,8 @@ function oneOf(words: readonly string[]): string {
   return words.map((word) => `"${word}"`).join(" or ");
 }
 
-function readPath(value: unknown, expected: string): Reading<string> {
+/** A path, not empty and without surprises; `expected` says whose. */
+export function readPath(value: unknown, expected: string): Reading<string> {
   if (typeof value !== "string" || value === "") return refuse(expected);
   if (value.length > pathLengthMax)
     return refuse(`${expected} of at most ${pathLengthMax} characters`);
@@ -307,7 +212,8 @@ function readPath(value: unknown, expected: string): Reading<string> {
     : accept(value);
 }
 
-function fieldOf<T>(read: (value: unknown) => Reading<T>): z.ZodType<T> {
+/** A zod type that reads values this way. */
+export function fieldOf<T>(read: (value: unknown) => Reading<T>): z.ZodType<T> {
   return z.unknown().transform((value, context): T => {
     const reading = read(value);
     if (reading.ok) return reading.value;
@@ -317,6 +223,7 @@ function fieldOf<T>(read: (value: unknown) => Reading<T>): z.ZodType<T> {
   });
 }
 
-function withDefault<T>(text: string, range: string, type: z.ZodType<T>): Field<T> {
+/** The field with its facts. */
+export function withDefault<T>(text: string, range: string, type: z.ZodType<T>): Field<T> {
   return type.register(keyFacts, { default: text, range });
 }

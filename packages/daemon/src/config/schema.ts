@@ -23,24 +23,26 @@ import {
   countOrWordField,
   durationField,
   fileField,
-  foldersField,
   type KeyFacts,
   keyFacts,
-  labelsField,
   listenField,
   logSpecField,
-  moduleField,
   nameField,
-  orderField,
   pathField,
-  patternsField,
   requiredField,
   sizeField,
   spinField,
-  switchField,
-  tableField,
   wordField,
 } from "./field.ts";
+import {
+  foldersField,
+  labelsField,
+  moduleField,
+  orderField,
+  patternsField,
+  switchField,
+  tableField,
+} from "./policy-field.ts";
 
 const kiB = 1024;
 const miB = 1024 ** 2;
