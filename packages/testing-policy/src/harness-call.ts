@@ -2,6 +2,7 @@
 import type { Origin, Status } from "@koala/interface";
 import type { PolicyTimer, TraceContext } from "@koala/policy";
 import { LiveCall } from "@koala/policy/engine";
+import type { FakeAttempt } from "./fake-attempt.ts";
 import type { FakeSource } from "./fake-source.ts";
 import type { MetadataInit } from "./message-box.ts";
 
@@ -57,6 +58,8 @@ export class HarnessCall {
   rule = "";
   /** Of the call, in all logs. */
   readonly requestId: string;
+  /** Attempts that the policy has made for it. */
+  readonly attempts: FakeAttempt[] = [];
   /** For the harness: what the engine sees. */
   readonly source: FakeSource;
   readonly live: LiveCall;
