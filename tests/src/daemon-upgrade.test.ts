@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import type { Client } from "@koala/mrpc";
+import { type Client, connect } from "@koala/mrpc";
 import { until } from "@koala/testing";
 import { assertBytes, pattern } from "./byte-patterns.ts";
 import { createFolder, type Daemon, startCluster, startDaemon } from "./cluster.ts";
@@ -150,6 +150,41 @@ describe("upgrade of the daemon", { timeout: suiteMs }, () => {
       await upgrade(daemon);
       for (const [i, { data }] of (await Promise.all(all)).entries()) assertBytes(data, bodies[i]!);
     }
+  });
+
+  it("takes apps that come, and lets go of those that leave or die, at any moment", async (t) => {
+    const { a, b } = await startCluster(t);
+    await startKitchen(t, b);
+    let isOver = false;
+    let visits = 0;
+    const problems: unknown[] = [];
+    const visit = async (): Promise<void> => {
+      while (!isOver) {
+        const mesh = await connect({ prefix: a.prefix, name: "visitor" });
+        try {
+          const kitchen = mesh.client(Kitchen, "kitchen");
+          const text = `visit ${visits}`;
+          assert.equal((await kitchen.echo({ text }, { timeoutMs: 20_000 })).text, text);
+          visits++;
+        } catch (error) {
+          problems.push(error);
+        }
+        await mesh.close();
+      }
+    };
+    const all = Promise.all([visit(), visit(), visit()]);
+    for (let i = 0; i < 3; i++) {
+      const dying = await startKitchen(t, a, { name: `dying ${i}` });
+      const asked = upgrade(a);
+      dying.kill();
+      await asked;
+      const target = visits + 5;
+      await until("visits", () => visits > target);
+    }
+    isOver = true;
+    await all;
+    assert.deepEqual(problems, []);
+    await until("nobody is left", async () => (await a.status()).runtimes[0]!.apps.length === 0);
   });
 
   it("keeps nothing of earlier processes", async (t) => {

@@ -90,6 +90,7 @@ export class Daemon {
       onNotice: (_, notice) => this.onNotice(notice),
       onLost: (thread, code, message) => {
         this.policies.runtimeLost(thread.index);
+        this.upgrade.fail(message);
         return this.appServer?.lost(thread, code, message) ?? 0;
       },
       onChange: () => this.notify(),
@@ -179,6 +180,7 @@ export class Daemon {
 
   private nowRuns(): void {
     this.state = "running";
+    this.policies.recordStart();
     writePidFile(this.config.daemon.prefix);
     tellSupervisor((reason) => this.log.area("daemon").warn("systemd was not told", { reason }));
     this.events.publish("daemon", "ready", { version, pid: process.pid });
