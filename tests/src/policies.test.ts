@@ -8,7 +8,12 @@ import { Status } from "@koala/mrpc";
 import { spawnNode, until } from "@koala/testing";
 import { AdminError, askAdmin } from "./admin.ts";
 import { startDaemon } from "./cluster.ts";
-import { countingPolicy, type PolicyStage, startPolicyStage } from "./policy-stage.ts";
+import {
+  countingPolicy,
+  modulesConfig,
+  type PolicyStage,
+  startPolicyStage,
+} from "./policy-stage.ts";
 import { rejection } from "./rejection.ts";
 
 const timeout = 120_000;
@@ -210,7 +215,7 @@ when = "caller.app != \\"x\\" && request.texxt == 'soup'"
     await daemon.kill();
     const again = await startDaemon(test, {
       prefix: daemon.prefix,
-      config: `[modules]\ndirectories = ["policies"]\n${config}`,
+      config: `${modulesConfig}${config}`,
     });
     const after = (await askAdmin(again.prefix, "/v1/policies")).policies;
     const plain = (policies: typeof after): unknown =>
@@ -220,6 +225,28 @@ when = "caller.app != \\"x\\" && request.texxt == 'soup'"
       after.map(({ name }) => name),
       ["three", "two"],
     );
+  });
+
+  it("follow a koala.toml that was changed while the daemon was away", async (test) => {
+    const files = { "count.ts": countingPolicy("1.0.0") };
+    const config = '[[policy]]\nname = "one"\nuse = "count"\n';
+    const { daemon, post } = await startPolicyStage(test, { config, files });
+    await post("/v1/policies/attach", { policy: { name: "two", use: "count" } });
+    await post("/v1/config/rollback", { revision: 1 });
+    await post("/v1/policies/attach", { policy: { name: "three", use: "count" } });
+    await daemon.stop();
+    const again = await startDaemon(test, {
+      prefix: daemon.prefix,
+      config: `${modulesConfig}${config}[[policy]]\nname = "four"\nuse = "count"\norder = 15\n`,
+    });
+    const { policies, revision } = await askAdmin(again.prefix, "/v1/policies");
+    assert.deepEqual(
+      policies.map(({ name, origin }) => `${name} ${origin}`),
+      ["one file", "four file", "three admin"],
+    );
+    const [newest] = (await askAdmin(again.prefix, "/v1/config/history")).revisions;
+    assert.deepEqual([newest?.revision, newest?.summary], [revision, "koala.toml has changed"]);
+    assert.deepEqual(newest?.who, { uid: -1, pid: -1, via: "start" });
   });
 
   it("have revisions: history, diff and rollback", async (test) => {

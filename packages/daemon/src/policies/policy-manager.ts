@@ -14,8 +14,7 @@ import type {
   SetPolicyRequest,
   UpgradeModuleRequest,
 } from "@koala/protocol";
-import type { LoadedConfig, PolicyConfig } from "../config/index.ts";
-import { defaultOrder, defaultPolicyName } from "../config/schema.ts";
+import type { LoadedConfig } from "../config/index.ts";
 import type { EventBus } from "../events/event-bus.ts";
 import type { AreaLog } from "../log/index.ts";
 import {
@@ -40,7 +39,6 @@ import {
   findPolicy,
   hashOfFile,
   originOf,
-  type PolicyPatch,
   policiesOf,
   stateOfFile,
   withAttached,
@@ -50,11 +48,12 @@ import {
   withPatch,
 } from "./desired-state.ts";
 import { PolicyChanges } from "./policy-changes.ts";
-import { budgetMicrosDefault, budgetMicrosOf, matchConfigOf } from "./policy-request.ts";
+import { patchOf, policyOf } from "./policy-spec.ts";
 import { statusOfPolicies } from "./policy-status.ts";
 import { keysForRestart } from "./restart-keys.ts";
+import { diffOf, historyOf } from "./revision-answers.ts";
 import { RevisionStore } from "./revision-store.ts";
-import { diffLines, specOf, textOf } from "./revision-text.ts";
+import { specOf } from "./revision-text.ts";
 import { type PolicyRuntime, RuntimeGroup } from "./runtime-group.ts";
 import type { PolicyNotice } from "./runtime-plan.ts";
 import { runtimesMaxOf } from "./runtimes-max.ts";
@@ -138,12 +137,22 @@ export class PolicyManager {
       } catch (error) {
         throw this.startError(error, latest);
       }
-      if (latest > 0 && this.store.read(latest).fileHash !== hashOfFile(config.policies)) {
-        this.record(this.requestOf(ownRequester("start"), "koala.toml has changed", this.state), [
-          ...this.changes.attachments,
-        ]);
-      }
     });
+  }
+
+  /** The daemon runs: what it began with is a revision, if koala.toml has changed since the last one. */
+  recordStart(): void {
+    const { latest } = this.store;
+    const { policies } = this.loaded.config;
+    const request = this.requestOf(ownRequester("start"), "koala.toml has changed", this.state);
+    try {
+      const isNew = latest > 0 && this.store.read(latest).fileHash !== hashOfFile(policies);
+      if (isNew) this.record(request, this.changes.attachments);
+    } catch (error) {
+      this.options.log.error("what the daemon began with is not kept", {
+        reason: messageOf(error),
+      });
+    }
   }
 
   /** The first runtimes are there: gives them what they begin with. Throws when a policy can't start. */
@@ -161,11 +170,6 @@ export class PolicyManager {
   /** Compiles a module that is no policy; returns the path that threads load. Throws ERR_MODULE_…. */
   compile(path: string): string {
     return compileModule(locateModule(path, this.places), this.places, this.cache).path;
-  }
-
-  /** Does something between two changes, so that none is under way meanwhile. */
-  inTurn<T>(task: () => Promise<T>): Promise<T> {
-    return this.changes.inTurn(task);
   }
 
   onNotice(notice: PolicyNotice): void {
@@ -213,7 +217,7 @@ export class PolicyManager {
 
   attach(spec: PolicySpec, dryRun: boolean, who: Requester): Promise<ChangeAnswer> {
     return this.change(() => {
-      const policy = this.policyOf(spec);
+      const policy = policyOf(spec, policiesOf(this.state));
       const next = withAttached(this.state, policy);
       return { ...this.requestOf(who, `attach ${policy.name}`, next), dryRun };
     });
@@ -367,22 +371,12 @@ export class PolicyManager {
   }
 
   history(): HistoryAnswer {
-    const { latest } = this.store;
-    const revisions = [...this.store.all].reverse().map((number) => {
-      const { revision, time, who, summary, policies } = this.store.read(number);
-      const isCurrent = revision === latest;
-      return { revision, time, who, summary, policies: policies.length, isCurrent };
-    });
-    return { revisions };
+    return historyOf(this.store);
   }
 
   /** Lines that differ; `from` is the one before `to`, and `to` the newest, unless given. */
-  diff(from: number | undefined, to: number = this.store.latest): DiffAnswer {
-    const target = this.store.read(to);
-    const earlier = this.store.all.filter((number) => number < to);
-    const start = from ?? earlier.at(-1);
-    const before = start === undefined ? [] : this.store.read(start).policies;
-    return { from: start ?? 0, to, lines: diffLines(textOf(before), textOf(target.policies)) };
+  diff(from: number | undefined, to: number | undefined): DiffAnswer {
+    return diffOf(this.store, from, to);
   }
 
   /** Ends the control parts. The runtimes are gone, or about to be. */
@@ -449,20 +443,6 @@ export class PolicyManager {
     return this.store.latest;
   }
 
-  private policyOf(spec: PolicySpec): PolicyConfig {
-    const last = Math.max(0, ...policiesOf(this.state).map(({ order }) => order));
-    return {
-      name: spec.name ?? defaultPolicyName(spec.use),
-      use: spec.use,
-      match: matchConfigOf(spec.match ?? {}),
-      order: spec.order ?? last + defaultOrder(0),
-      enabled: spec.enabled ?? true,
-      onFailure: spec.onFailure ?? "closed",
-      budgetMicros: spec.budget === undefined ? budgetMicrosDefault : budgetMicrosOf(spec.budget),
-      config: spec.config ?? {},
-    };
-  }
-
   private usersOf(use: string): Attachment[] {
     return this.changes.attachments.filter(
       ({ policy, module }) => policy.use === use || module.definition.name === use,
@@ -498,23 +478,6 @@ export class PolicyManager {
     const text = `${error.message}\nA part of the policies was attached or set by hand (revision ${latest}). To start with koala.toml alone, remove ${folder}`;
     return new KoalaError(error.code, text, { cause: error });
   }
-}
-
-function patchOf(request: SetPolicyRequest, config: PolicyConfig["config"]): PolicyPatch {
-  const { merge, match, order, enabled, onFailure, budget } = request;
-  let table = request.config;
-  if (merge !== undefined) {
-    const merged = Object.entries({ ...(table ?? config), ...merge });
-    table = Object.fromEntries(merged.filter(([, value]) => value !== null));
-  }
-  return {
-    ...(table === undefined ? {} : { config: table }),
-    ...(match === undefined ? {} : { match: matchConfigOf(match) }),
-    ...(order === undefined ? {} : { order }),
-    ...(enabled === undefined ? {} : { enabled }),
-    ...(onFailure === undefined ? {} : { onFailure }),
-    ...(budget === undefined ? {} : { budgetMicros: budgetMicrosOf(budget) }),
-  };
 }
 
 /** Throws ERR_POLICY_UPGRADE when a module is no newer or older version of another. */
