@@ -8,7 +8,7 @@ export type LimitedBy = "policy" | "caller" | "method" | "target" | "key";
 export interface RateLimitConfig {
   /** Calls per second, of one bucket. */
   readonly rate: number;
-  /** Calls that may come at once after a pause; 1/50 s worth of `rate` when not given, at least 1. */
+  /** Calls that may come at once after a pause; 80 ms worth of `rate` when not given, at least 1. */
   readonly burst: number;
   /** What has a bucket of its own: the whole attachment, or each caller, method, target, or value of `key`. */
   readonly by: LimitedBy;
@@ -27,6 +27,12 @@ export interface RateLimitConfig {
   /** Of calls that are turned down. */
   readonly status: Status;
 }
+
+/**
+ * Worth of `burst` when it is not given: no more than 1 % of what passes in 10 s, and enough that a thread
+ * which had to wait for a core loses nothing.
+ */
+const burstSeconds = 0.08;
 
 const queue = z.strictObject({
   length: z.int().min(1).max(1_000_000).default(1000),
@@ -50,5 +56,5 @@ export const rateLimitConfig: z.ZodType<RateLimitConfig> = z
       const message = 'expected "key" together with by = "key", and only then';
       context.issues.push({ code: "custom", input: config.key, message, path: ["key"] });
     }
-    return { ...config, burst: config.burst ?? Math.max(1, Math.ceil(config.rate / 50)) };
+    return { ...config, burst: config.burst ?? Math.max(1, Math.ceil(config.rate * burstSeconds)) };
   });

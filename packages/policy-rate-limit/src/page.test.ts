@@ -54,6 +54,6 @@ describe("the page of rate-limit", () => {
     for (const key of ["by", "mode", "keys_max"]) {
       assert.equal(cellsOf(key)[1], JSON.stringify(defaults[key]));
     }
-    assert.equal(defaults["burst"], 2, "1/50 s worth");
+    assert.equal(defaults["burst"], 8, "80 ms worth");
   });
 });
