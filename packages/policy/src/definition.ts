@@ -24,7 +24,7 @@ export interface PreparedMethod {
 /**
  * A policy. Handlers run on the path of a call: they must not wait, and what they throw takes the policy
  * out. Every request that got past `onRequest`, or was held, is followed by one `onResponse`, also when
- * the caller gave up (CANCELLED) or the deadline passed.
+ * the caller gave up (CANCELLED) or the deadline passed; not when the policy itself has denied what it held.
  */
 export interface PolicyDefinition<
   Config = unknown,
