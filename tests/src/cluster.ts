@@ -140,6 +140,11 @@ process.once("exit", () => {
   for (const pidOf of successors) killIfThere(pidOf(), "SIGKILL");
 });
 
+// A signal would end this process without the word of "exit".
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+  process.once(signal, () => process.exit(1));
+}
+
 /** Who serves a folder, as it says itself. */
 function pidIn(prefix: string): number | undefined {
   try {

@@ -9,7 +9,7 @@ import { until } from "@koala/testing";
 import { type Daemon, startCluster, startDaemon } from "./cluster.ts";
 import { type Load, startLoad } from "./load.ts";
 
-const suiteMs = 240_000;
+const suiteMs = 400_000;
 const fake = fileURLToPath(new URL("./programs/fake-successor.js", import.meta.url));
 /** When a process is killed, after the upgrade was asked for: from its start to the change itself. */
 const killMs = [50, 250, 500, 700, 900, 1200];

@@ -12,7 +12,7 @@ import { Kitchen } from "./gen/test/v1/kitchen_pb.ts";
 import { connectTo, startKitchen, untilPrinted } from "./kitchen.ts";
 import { type Load, startLoad } from "./load.ts";
 
-const suiteMs = 180_000;
+const suiteMs = 400_000;
 
 async function upgrade(daemon: Daemon): Promise<void> {
   const before = daemon.currentPid();
