@@ -1,6 +1,6 @@
 /** Policies of a real daemon: attached by koala.toml and by hand, changed, upgraded, and what bad input gets. */
 import assert from "node:assert/strict";
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -332,6 +332,51 @@ when = "caller.app != \\"x\\" && request.texxt == 'soup'"
     await kitchen.echo({});
     assert.equal(await seen(), before! + 6);
     assert.doesNotMatch(daemon.log(), /failed and is out of service/);
+  });
+
+  it("have a part in the main thread, from before the first call until after the last", async (test) => {
+    const stage = await startPolicyStage(test, { runtimes: 2 });
+    const { daemon, kitchen, post, write, policies } = stage;
+    const file = join(daemon.prefix, "told");
+    const lines = (): string[] => readFileSync(file, "utf8").trimEnd().split("\n");
+    const teller = (fails: boolean): string => `
+      import { appendFileSync } from "node:fs";
+      import { definePolicy, z } from "@koala/policy";
+      const tell = (text: string): void => appendFileSync(${JSON.stringify(file)}, text + "\\n");
+      export default definePolicy<{ tag: string }>({
+        name: "teller",
+        version: "1.0.0",
+        config: z.strictObject({ tag: z.string() }),
+        sharedBytes: (config, runtimes) => 4 * runtimes,
+        onRequest(call, ctx) {
+          if (call.side === "client") ctx.notify(call.method.name + " " + ctx.config.tag);
+        },
+        async control(ctx) {
+          if (${fails}) throw new Error("the port is taken");
+          tell("start " + ctx.config.tag + " " + ctx.shared.byteLength);
+          return {
+            onNotice: (message) => tell(String(message)),
+            reconfigure: (config) => tell("reconfigure " + config.tag),
+            close: () => tell("close"),
+          };
+        },
+      });`;
+    write("broken.ts", teller(true));
+    write("teller.ts", teller(false));
+    const policy = { use: "broken", config: { tag: "x" } };
+    const refused = await refusalOf(post("/v1/policies/attach", { policy }));
+    assert.equal(refused.code, "ERR_POLICY_CONTROL");
+    assert.match(refused.message, /"broken": .*the port is taken/);
+    assert.deepEqual(await policies(), []);
+
+    await post("/v1/policies/attach", { policy: { use: "teller", config: { tag: "a" } } });
+    await kitchen.echo({});
+    await until("the first notice", () => lines().length === 2);
+    await post("/v1/policies/set", { name: "teller", merge: { tag: "b" } });
+    await kitchen.make({});
+    await until("the second notice", () => lines().length === 4);
+    await post("/v1/policies/detach", { name: "teller" });
+    assert.deepEqual(lines(), ["start a 8", "Echo a", "reconfigure b", "Make b", "close"]);
   });
 
   it("that fail are taken out, and calls end or pass as `on_failure` says", async (test) => {

@@ -79,10 +79,12 @@ export async function startControl(start: ControlStart): Promise<ControlPart | u
   try {
     const warn = (message: string, fields: object = {}): void =>
       log.warn(message, { policy: name, ...fields });
-    return await within(
-      definition.control({ name, config, shared, runtimes, host, warn }),
-      "it has not started",
-    );
+    const context = { name, config, shared, runtimes, host, warn };
+    const starting = Promise.resolve(definition.control(context));
+    return await within(starting, "it has not started", () => {
+      // Nobody waits for it any more, so it must not stay when it comes.
+      starting.then((part) => part.close()).catch(() => {});
+    });
   } catch (cause) {
     throw new KoalaError(
       "ERR_POLICY_CONTROL",
@@ -97,19 +99,19 @@ export async function closeControl(attachment: Attachment, log: AreaLog): Promis
   const { control, policy } = attachment;
   attachment.control = undefined;
   try {
-    if (control !== undefined) await within(control.close(), "it has not ended");
+    if (control !== undefined) await within(control.close(), "it has not ended", () => {});
   } catch (error) {
     log.warn("a control part can't close", { policy: policy.name, reason: messageOf(error) });
   }
 }
 
-async function within<T>(work: T | Promise<T>, lateText: string): Promise<T> {
+async function within<T>(work: T | Promise<T>, lateText: string, onLate: () => void): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`${lateText} within ${controlDeadlineMs} ms`)),
-      controlDeadlineMs,
-    );
+    timer = setTimeout(() => {
+      onLate();
+      reject(new Error(`${lateText} within ${controlDeadlineMs} ms`));
+    }, controlDeadlineMs);
   });
   try {
     return await Promise.race([work, late]);

@@ -142,15 +142,26 @@ export class PolicyChanges {
     }
     this.attachments = next;
     this.leaving = before;
-    const committed = await environment.group.ask((runtime) => ({
-      name: "commit",
-      policies: plannedOf(next, runtime),
-    }));
+    const committed = await this.commit(next);
     await this.settleControls(before, next, started);
     discardCode(before, next);
     this.leaving = [];
     this.tell(request, revision, changes);
     return answer(revision, costsOf(loading, [prepared, upgraded, committed]));
+  }
+
+  /** Can't be refused. A runtime that hangs carries it out when it goes on, or its successor begins with it. */
+  private async commit(next: readonly Attachment[]): Promise<RuntimeAnswer[]> {
+    const { group, log } = this.environment;
+    try {
+      return await group.ask((runtime) => ({
+        name: "commit",
+        policies: plannedOf(next, runtime),
+      }));
+    } catch (error) {
+      log.error("a change takes effect late", { reason: messageOf(error) });
+      return [];
+    }
   }
 
   /** Ends all control parts. */
