@@ -1,11 +1,11 @@
 /** What operators see of the runtimes: `GET /v1/runtimes`. */
-import { readFileSync } from "node:fs";
 import { monotonicMicros } from "@koala/native";
 import type { RuntimeReport, RuntimesAnswer } from "@koala/protocol";
 import type { Config } from "../config/index.ts";
 import type { AdminRegistry } from "../control/admin-registry.ts";
 import type { RuntimeThread } from "../control/runtime-thread.ts";
 import type { RuntimePool } from "./runtime-pool.ts";
+import { threadTimes } from "./thread-times.ts";
 
 /** A thread that hangs must not keep the others from being shown. */
 const answerMs = 500;
@@ -43,6 +43,7 @@ async function reportOf(
   // First: the question itself wakes the thread.
   const rates = heartbeat.rates(monotonicMicros());
   const status = await thread.status(answerMs).catch(() => thread.lastStatus);
+  const ran = threadTimes(heartbeat.thread)?.ranMs;
   const isPlaced = placements.some((rule) => rule.runtime === index);
   return {
     index,
@@ -58,23 +59,12 @@ async function reportOf(
     sleepsPerSecond: rounded(rates.sleeps, 10),
     wakeupsPerSecond: rounded(rates.wakeups, 10),
     spinsPerSecond: rounded(rates.spins, 10),
-    cpuSeconds: cpuSecondsOf(heartbeat.thread) ?? status?.cpuSeconds ?? 0,
+    cpuSeconds: ran === undefined ? (status?.cpuSeconds ?? 0) : ran / 1000,
     restarts: thread.restarts,
     lastFailure: thread.lastFailure,
     startedAt: thread.startedAt.toISOString(),
     windowMs: Math.round(rates.windowMicros / 1000),
   };
-}
-
-/** Processor time of a thread, by the kernel's word: also of one that hangs. */
-function cpuSecondsOf(thread: number): number | undefined {
-  if (thread === 0) return undefined;
-  try {
-    const [nanos] = readFileSync(`/proc/self/task/${thread}/schedstat`, "utf8").split(" ");
-    return Number(nanos) / 1e9;
-  } catch {
-    return undefined; // it has ended, or the kernel keeps no such account
-  }
 }
 
 function rounded(value: number, steps: number): number {

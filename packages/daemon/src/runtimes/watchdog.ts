@@ -3,11 +3,12 @@
  * as somebody works; when all sleep, it stops and is rung by the first that begins a round again, so an
  * idle daemon costs nothing.
  *
- * Time counts only as far as this thread has moved itself: a process that was stopped, or a machine that
- * was suspended, has not stalled.
+ * Time counts only as far as this thread has moved itself, and not while the other one was ready and had
+ * no processor: neither a process that was stopped nor a machine that is overloaded has stalled.
  */
 import { closeFd, doorbellCreate, POLL_IN, unwatch, watch } from "@koala/native";
 import { type HeartbeatReader, Phase } from "@koala/runtime";
+import { threadTimes } from "./thread-times.ts";
 
 /** Looks in one limit. */
 const looksPerStall = 8;
@@ -43,6 +44,8 @@ interface Look {
   round: number;
   handler: number;
   stalledMs: number;
+  /** What it had waited for a processor in all when it was first found in the same round. */
+  queuedMs: number;
   told: boolean;
 }
 
@@ -109,7 +112,7 @@ export class Watchdog<Thread extends Watched> {
     const { phase, round, handler } = thread.heartbeat.sample();
     const look = this.looks.get(thread);
     if (look === undefined) {
-      this.looks.set(thread, { round, handler, stalledMs: 0, told: false });
+      this.looks.set(thread, { round, handler, stalledMs: 0, queuedMs: 0, told: false });
       return false;
     }
     const isSame = look.round === round;
@@ -119,6 +122,7 @@ export class Watchdog<Thread extends Watched> {
       look.stalledMs = 0;
       look.told = false;
     } else {
+      if (look.stalledMs === 0) look.queuedMs = queuedMsOf(thread);
       look.stalledMs += passedMs;
     }
     // A handler is to blame if it was inside at two looks in a row.
@@ -126,9 +130,16 @@ export class Watchdog<Thread extends Watched> {
     look.round = round;
     look.handler = handler;
     if (look.stalledMs >= this.options.stallMs && !look.told) {
-      look.told = true;
-      this.options.onStall(thread, { handler: blamed, stalledMs: Math.round(look.stalledMs) });
+      const stalledMs = look.stalledMs - (queuedMsOf(thread) - look.queuedMs);
+      if (stalledMs >= this.options.stallMs) {
+        look.told = true;
+        this.options.onStall(thread, { handler: blamed, stalledMs: Math.round(stalledMs) });
+      }
     }
     return isAsleep && isSame;
   }
+}
+
+function queuedMsOf({ heartbeat }: Watched): number {
+  return threadTimes(heartbeat.thread)?.queuedMs ?? 0;
 }
