@@ -19,7 +19,7 @@ export interface RuntimeReport {
   load: number;
   apps: number;
   links: number;
-  /** What it polls: apps, links, siblings, and what came with modules. */
+  /** What it polls for apps, links and sibling runtimes. */
   engines: number;
   openCalls: number;
   roundsPerSecond: number;
