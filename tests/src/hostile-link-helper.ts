@@ -16,6 +16,9 @@ import type { ServiceSchema } from "@koala/schema";
 import { type Ending, until } from "@koala/testing";
 import { atEnd, type Daemon } from "./cluster.ts";
 
+/** Whom it says its calls are from. */
+export const hostileCaller = { app: "hostile", host: "", uid: 0, labels: {} } as const;
+
 /** What a peer that behaves says first. */
 export const goodHello: Hello = {
   magic: "koala-link",
@@ -119,7 +122,7 @@ export class HostileLink {
   /** Binds as a caller over there would; the schema is known or sent. */
   async bind(id: number, target: string, schema: ServiceSchema): Promise<void> {
     const { typeName: service, hash, descriptorSet } = schema;
-    this.send(jsonFrame(FrameType.BIND, id, { target, service, hash }));
+    this.send(jsonFrame(FrameType.BIND, id, { target, service, hash, caller: hostileCaller }));
     let isBound = false;
     await until("an answer to BIND", () => {
       for (const frame of this.frames()) {

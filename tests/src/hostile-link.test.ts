@@ -22,6 +22,7 @@ import {
 import {
   goodHello,
   type HostileLink,
+  hostileCaller,
   jsonFrame,
   longFrame,
   openHostileLink,
@@ -54,7 +55,7 @@ async function assertEnded(link: HostileLink, reason: RegExp): Promise<void> {
 }
 
 const hash = depotSchema.hash;
-const bind = { target: "healthy", service: "faults.v1.Depot", hash };
+const bind = { target: "healthy", service: "faults.v1.Depot", hash, caller: hostileCaller };
 const codec = depotSchema.methods[ECHO]!.input;
 const memory = openMemory(new ArrayBuffer(4096));
 const parcel = create(depotService.methods[ECHO]!.input, { amount: 1, text: "x" } as never);
