@@ -1,6 +1,8 @@
 /** Policies while the daemon's process is replaced, and when it was killed. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { describe, it } from "node:test";
+import type { PolicySpec } from "@koala/protocol";
 import { until } from "@koala/testing";
 import { askAdmin, postAdmin } from "./admin.ts";
 import { createFolder, type Daemon, startDaemon } from "./cluster.ts";
@@ -58,6 +60,40 @@ describe("policies over an upgrade of the daemon", { timeout: suiteMs }, () => {
     const { begun, ended, strange, shared } = await countersOf(daemon, "tally");
     assert.deepEqual({ begun, ended, strange }, { begun: calls, ended: calls, strange: 0 });
     assert.equal(shared, calls);
+  });
+
+  it("lose no call, whichever of those that ship it goes through", async (t) => {
+    const daemon = await startDaemon(t);
+    const rules = [
+      { name: "never", effect: "deny", method: "Echo", when: 'request.text == "never"' },
+    ];
+    const shipped: PolicySpec[] = [
+      { use: "null" },
+      { use: "acl", config: { default: "allow", rules } },
+      { use: "telemetry", config: { sample: 0.5 } },
+      { use: "log", config: { file: join(daemon.prefix, "access.log"), sample: 0.1 } },
+      { use: "rate-limit", config: { rate: 1_000_000 } },
+      { use: "concurrency", config: { limit: 1000 } },
+      { use: "retry", config: { idempotent: ["Echo"] }, match: { side: "client" } },
+      { use: "breaker" },
+      { use: "balance", config: { method: "least_request" } },
+    ];
+    for (const policy of shipped) await postAdmin(daemon.prefix, "/v1/policies/attach", { policy });
+    const load = await startLoad(t, { client: daemon, server: daemon, inFlight: 64 });
+    for (let i = 0; i < 2; i++) {
+      const target = load.done + 300;
+      await until("calls", () => load.done > target);
+      await daemon.upgrade();
+    }
+    const target = load.done + 300;
+    await until("calls afterwards", () => load.done > target);
+    const { failures } = await load.stop();
+    assert.deepEqual(failures, []);
+    const { policies } = await askAdmin(daemon.prefix, "/v1/policies");
+    assert.deepEqual(
+      policies.filter(({ failure }) => (failure ?? "") !== ""),
+      [],
+    );
   });
 
   it("get the calls again that they held", async (t) => {
