@@ -1,13 +1,7 @@
 /** What is tried out before a policy is put in place, where it can do no harm yet. */
 import { messageOf } from "@koala/interface";
-import {
-  type ConfigProblem,
-  definePolicy,
-  type PolicyContext,
-  type PolicyDefinition,
-  z,
-} from "@koala/policy";
-import { fits, Slot, type SlotHost } from "@koala/policy/engine";
+import type { ConfigProblem, PolicyContext, PolicyDefinition } from "@koala/policy";
+import { fits, type Slot } from "@koala/policy/engine";
 import type { ServiceSchema } from "@koala/schema";
 import type { PlannedPolicy, PolicyRefusal } from "../policies/runtime-plan.ts";
 
@@ -19,23 +13,6 @@ export class Refused extends Error {
     super(refusal.message);
     this.refusal = refusal;
   }
-}
-
-/** Runs once what the first policy would else be the first to run, while there are no calls to wait for it. */
-export function warmUp(host: SlotHost): void {
-  const config = z.strictObject({ number: z.number().optional(), text: z.string().optional() });
-  const definition = definePolicy({ name: "warm-up", version: "1.0.0", config });
-  const slot = new Slot({
-    id: 0,
-    name: definition.name,
-    definition: definition as unknown as PolicyDefinition,
-    config: definition.config.parse({}),
-    shared: new SharedArrayBuffer(0),
-    onFailure: "open",
-    budgetMicros: 0,
-    host,
-  });
-  slot.stop();
 }
 
 /** What a policy has against methods that it is going to see. */

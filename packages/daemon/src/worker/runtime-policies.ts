@@ -25,7 +25,8 @@ import type {
   PolicyStep,
   PolicyStepAnswer,
 } from "../policies/runtime-plan.ts";
-import { describe, methodRefusals, Refused, refusalOf, tryImport, warmUp } from "./policy-trial.ts";
+import { describe, methodRefusals, Refused, refusalOf, tryImport } from "./policy-trial.ts";
+import { warmUp } from "./policy-warm-up.ts";
 
 /** Loading code makes way for calls after this long; one file may take longer. */
 const loadMicros = 500;
