@@ -25,10 +25,12 @@ const hello = {
   services: [offer],
 };
 
+const caller = { app: "web", host: "", uid: 1000, labels: { team: "maps", "a.b/c": "" } };
+
 const cases = {
   HELLO: { schema: helloSchema, good: hello },
   SERVICES: { schema: servicesSchema, good: { services: [offer, offer] } },
-  BIND: { schema: bindSchema, good: { target: "geo", service: "geo.v1.Geo", hash } },
+  BIND: { schema: bindSchema, good: { target: "geo", service: "geo.v1.Geo", hash, caller } },
   REFUSED: { schema: refusedSchema, good: { code: "ERR_X", status: 9, message: "no" } },
   GOAWAY: { schema: goawaySchema, good: { code: "ERR_X", reason: "no" } },
 };
@@ -53,6 +55,22 @@ for (const [name, { schema, good }] of Object.entries(cases)) {
     }
   });
 }
+
+test("who calls is said in bounds", () => {
+  const bind = { target: "geo", service: "geo.v1.Geo", hash };
+  const many = Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`label-${i}`, ""]));
+  for (const wrong of [
+    { labels: many },
+    { labels: { "": "x" } },
+    { labels: { team: 1 } },
+    { labels: { team: "x".repeat(256) } },
+    { uid: 0.5 },
+    { app: "" },
+  ]) {
+    const result = bindSchema.safeParse({ ...bind, caller: { ...caller, ...wrong } });
+    assert.equal(result.success, false, JSON.stringify(wrong).slice(0, 80));
+  }
+});
 
 test("lists have an end", () => {
   const fits = { ...offer, hashes: new Array<string>(64).fill(hash) };
