@@ -339,9 +339,8 @@ when = "caller.app != \\"x\\" && request.texxt == 'soup'"
     const { daemon, kitchen, post, write, policies } = stage;
     const file = join(daemon.prefix, "told");
     const lines = (): string[] => readFileSync(file, "utf8").trimEnd().split("\n");
-    const teller = (fails: boolean): string => `
+    const teller = (fails: boolean): string => `import { definePolicy, z } from "@koala/policy";
       import { appendFileSync } from "node:fs";
-      import { definePolicy, z } from "@koala/policy";
       const tell = (text: string): void => appendFileSync(${JSON.stringify(file)}, text + "\\n");
       export default definePolicy<{ tag: string }>({
         name: "teller",
