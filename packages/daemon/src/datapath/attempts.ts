@@ -95,7 +95,7 @@ class HeldAttempt implements PolicyAttempt, Attempt {
       this.child = null;
       this.isOver = true;
       group.running.delete(this);
-      // A policy that has just been taken out can't choose any more: this outcome is as good as any.
+      // A policy that has just been taken out can't choose any more: so this outcome is taken.
       const takes = this.slot.guard("onEnd of an attempt", () => this.options.onEnd(this), true);
       if (takes !== true || !parent.open || parent.attempts !== group) return Outcome.DONE;
       group.winner = this;
