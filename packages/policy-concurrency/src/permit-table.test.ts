@@ -83,7 +83,27 @@ describe("PermitTable", () => {
     const { generation } = table!;
     table!.begin();
     assert.notEqual(table!.generation, generation);
-    table!.resume(generation);
+    table!.resume(generation, []);
     assert.equal(table!.generation, generation);
+  });
+
+  it("hands what is in flight to an instance that began anew, and once only", () => {
+    const [table, other] = tables(8, 2);
+    const entry = table!.find(4, 4, nowMs, 9);
+    for (let i = 0; i < 3; i++) assert.ok(table!.acquire(entry, 9, nowMs));
+    assert.ok(other!.acquire(entry, 9, nowMs));
+    const { generation } = table!;
+    const counts = table!.counts();
+    assert.deepEqual(counts, [[entry, 3]]);
+    table!.resume(generation, counts);
+    assert.equal(table!.inFlight(entry), 4, "they are counted already");
+    table!.begin();
+    assert.equal(table!.inFlight(entry), 1);
+    table!.resume(generation, counts);
+    assert.equal(table!.inFlight(entry), 4);
+    assert.ok(table!.release(entry, generation));
+    assert.ok(table!.acquire(entry, 9, nowMs));
+    assert.ok(table!.release(entry, table!.generation));
+    assert.equal(table!.inFlight(entry), 3);
   });
 });

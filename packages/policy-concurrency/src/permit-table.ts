@@ -73,9 +73,31 @@ export class PermitTable {
     }
   }
 
-  /** Another instance takes over from one of this generation, with its calls. */
-  resume(generation: number): void {
+  /** What this instance has in flight, by entry. */
+  counts(): [entry: number, count: number][] {
+    const counts: [number, number][] = [];
+    for (let entry = 0; entry < this.entries; entry++) {
+      const count = Atomics.load(this.words, this.at(entry) + FIRST_RUNTIME + this.runtime);
+      if (count > 0) counts.push([entry, count]);
+    }
+    return counts;
+  }
+
+  /**
+   * Another instance takes over from one of this generation, with its calls. In another process it has
+   * begun anew before it hears of them: then they are counted again.
+   */
+  resume(generation: number, counts: readonly (readonly [entry: number, count: number])[]): void {
+    const { words, runtime } = this;
     this.generation = generation;
+    const times = Math.floor(generation / RUNTIMES_MAX);
+    if (Atomics.exchange(words, SEED_WORDS + runtime, times) === times) return;
+    for (const [entry, count] of counts) {
+      if (entry >= this.entries) continue;
+      const at = this.at(entry);
+      Atomics.add(words, at + FIRST_RUNTIME + runtime, count);
+      Atomics.add(words, at + IN_FLIGHT, count);
+    }
   }
 
   /** The entry of a key, which it gets now, with this limit, if it has none. */

@@ -79,15 +79,16 @@ export const concurrencyPolicy: PolicyDefinition<ConcurrencyConfig, Gate> = defi
     if (ticket !== undefined) state.leave(call, ticket);
   },
 
-  export: ({ state }) => ({ generation: state.table.generation }),
+  export: ({ state: { table } }) => ({ generation: table.generation, counts: table.counts() }),
 
   import(saved, version, ctx) {
-    const { generation } = (saved ?? {}) as { generation?: unknown };
-    if (version !== stateVersion || typeof generation !== "number") {
+    const { generation, counts } = (saved ?? {}) as { generation?: unknown; counts?: unknown };
+    if (version !== stateVersion || typeof generation !== "number" || !Array.isArray(counts)) {
       throw new Error(`a state of version ${version} is not known here, ${stateVersion} is`);
     }
     const gate = new Gate(ctx);
-    gate.table.resume(generation);
+    gate.table.resume(generation, counts as [number, number][]);
+    ctx.counters["in_flight"] = gate.table.counts().reduce((sum, [, count]) => sum + count, 0);
     return gate;
   },
 });
