@@ -58,7 +58,8 @@ export function restoreCalls(
 function saveCall(router: Router, call: Call, names: PartyNames): CallState {
   const { binding, attempts, live, slot } = call;
   // What a policy has in hand begins anew, with the request as the policy has it.
-  const isHeld = attempts !== null || (live !== null && live.holder !== null);
+  const isInHand = live !== null && (live.holder !== null || router.policies.isWoken(call));
+  const isHeld = attempts !== null || isInHand;
   const callee = isHeld || call.callee === null ? null : names.refOf(call.callee);
   const copy = attempts !== null ? attempts.body : call.copy;
   const parked = isHeld ? Parked.REQUEST : call.parked;

@@ -73,6 +73,8 @@ export class PolicyChains implements Engine, CallHost {
   private readonly leaving = new Set<Slot>();
   /** Work of the engine's next turn. */
   private readonly tasks: (() => void)[] = [];
+  /** Calls that wait for one of them. */
+  private readonly woken = new Set<Call>();
   private serial = 0;
 
   constructor(options: PolicyChainsOptions) {
@@ -248,9 +250,16 @@ export class PolicyChains implements Engine, CallHost {
 
   wake(call: Call): void {
     const { id } = call;
+    this.woken.add(call);
     this.defer(() => {
+      this.woken.delete(call);
       if (call.open && call.id === id) this.options.proceed(call);
     });
+  }
+
+  /** A policy has let the call go on, or denied it, and it is not its turn yet. */
+  isWoken(call: Call): boolean {
+    return this.woken.has(call);
   }
 
   // ── Engine ────────────────────────────────────────────────────────────────────────────────────────
