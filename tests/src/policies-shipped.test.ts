@@ -164,3 +164,50 @@ it("log writes what it has when the daemon stops", async (test) => {
   await daemon.stop();
   assert.equal(linesOf(file).length, 10, "each call passed both sides");
 });
+
+it("limits and logs go on when the daemon's process is replaced under load", async (test) => {
+  const file = join(createTempDirectory(test), "access.log");
+  const queue = 'queue = { length = 1000, wait = "30s", target = "0ms" }';
+  const config = `
+    [[policy]]
+    use = "concurrency"
+    match = { side = "client" }
+    config = { limit = 8, ${queue} }
+
+    [[policy]]
+    use = "rate-limit"
+    match = { side = "client" }
+    config = { rate = 2000, mode = "queue", queue = { length = 1000, wait = "30s" } }
+
+    [[policy]]
+    use = "log"
+    match = { side = "client" }
+    config = { file = "${file}" }
+  `;
+  const { daemon, kitchen, policies } = await startPolicyStage(test, { config });
+  let done = 0;
+  let isOver = false;
+  test.after(() => {
+    isOver = true;
+  });
+  const callers = Array.from({ length: 40 }, async () => {
+    while (!isOver) {
+      await kitchen.echo({ text: "tea" });
+      done++;
+    }
+  });
+  for (let round = 1; round <= 2; round++) {
+    const before = done;
+    await until("calls before an upgrade", () => done > before + 200);
+    await daemon.upgrade();
+  }
+  const before = done;
+  await until("calls after the last upgrade", () => done > before + 200);
+  isOver = true;
+  await Promise.all(callers);
+  const [concurrency] = await policies();
+  assert.equal(concurrency!.failure ?? "", "");
+  assert.equal(concurrency!.counters["in_flight"], 0);
+  await daemon.stop();
+  assert.equal(linesOf(file).length, done, "each call has its line");
+});
