@@ -128,8 +128,7 @@ test("descriptors do not grow, and an app that has moved can end", async (t) => 
   await until("the descriptors of the guest to be closed", () => count() <= before);
 });
 
-test("policies that hold calls, newer frontends, and a new process in between", async (t) => {
-  const policies = `
+const holding = `
 [[policy]]
 use = "null"
 
@@ -143,28 +142,40 @@ queue = { length = 500, wait = "60s", target = "60s", interval = "60s" }
 [[policy]]
 use = "retry"
 `;
-  const daemon = await startDaemon(t, { daemonKeys: "runtimes = 2", config: policies });
-  const depot = await startDepot(t, daemon);
-  const load = startLoad(t, depot, 64, [0, 3000]);
-  for (let i = 0; i < 6; i++) {
-    const slow = Array.from({ length: 5 }, (_, index) => depot.slow({ amount: 500 + index }));
-    await moveOn(daemon, i % 2 === 0 ? "depot" : "client", 1, 2);
-    await load.more(50);
-    if (i % 3 === 1) await daemon.upgrade();
-    else await postAdmin(daemon.prefix, "/v1/upgrade", { module: "frontend" });
-    await load.more(50);
-    const replies = await Promise.all(slow);
-    assert.deepEqual(
-      replies.map(({ amount }) => amount),
-      slow.map((_, index) => 500 + index),
-    );
-  }
-  await load.stop();
-  await until("no open calls", async () => {
-    const { runtimes } = await daemon.status();
-    return runtimes.every(({ openCalls }) => openCalls === 0);
+const passing = `[[policy]]\nuse = "null"\n`;
+
+for (const [what, config, rounds, change] of [
+  [
+    "policies that hold calls, and newer frontends in between",
+    holding,
+    4,
+    (daemon: Daemon) => postAdmin(daemon.prefix, "/v1/upgrade", { module: "frontend" }),
+  ],
+  ["a policy, and new processes in between", passing, 2, (daemon: Daemon) => daemon.upgrade()],
+] as const) {
+  test(what, async (t) => {
+    const daemon = await startDaemon(t, { daemonKeys: "runtimes = 2", config });
+    const depot = await startDepot(t, daemon);
+    const load = startLoad(t, depot, 64, [0, 3000]);
+    for (let i = 0; i < rounds; i++) {
+      const slow = Array.from({ length: 5 }, (_, index) => depot.slow({ amount: 500 + index }));
+      await moveOn(daemon, i % 2 === 0 ? "depot" : "client", 1, 2);
+      await load.more(50);
+      await change(daemon);
+      await load.more(50);
+      const replies = await Promise.all(slow);
+      assert.deepEqual(
+        replies.map(({ amount }) => amount),
+        slow.map((_, index) => 500 + index),
+      );
+    }
+    await load.stop();
+    await until("no open calls", async () => {
+      const { runtimes } = await daemon.status();
+      return runtimes.every(({ openCalls }) => openCalls === 0);
+    });
   });
-});
+}
 
 test("what can't be moved stays, with a reason", async (t) => {
   const daemon = await startDaemon(t, { daemonKeys: "runtimes = 2" });
