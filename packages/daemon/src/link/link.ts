@@ -518,9 +518,10 @@ export class Link implements Engine, RouteLink {
 
   private write(call: Call, body: Body, codec: Parameters<MessageWriter["write"]>[2]): Outcome {
     const outcome = this.writer.write(this.head, body, codec);
+    // Nothing was put in then: a flush would only offer the call again, without end.
     if (outcome === Outcome.PARK) this.parked.push(call);
-    else if (outcome === Outcome.INVALID) this.invalidReason = this.writer.invalidReason;
-    this.options.runtime.markDirty(this);
+    else this.options.runtime.markDirty(this);
+    if (outcome === Outcome.INVALID) this.invalidReason = this.writer.invalidReason;
     return outcome;
   }
 
@@ -544,8 +545,9 @@ export class Link implements Engine, RouteLink {
     this.text.setText(message, fits ? trailers : null);
     // A bare status has no message, so no codec looks at it.
     const outcome = this.writer.write(head, this.text, noCodec);
+    if (outcome === Outcome.PARK) return false;
     this.options.runtime.markDirty(this);
-    return outcome !== Outcome.PARK;
+    return true;
   }
 
   private sendHello(): void {
