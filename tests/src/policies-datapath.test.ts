@@ -174,7 +174,7 @@ describeKitchen("policies", (stage) => {
       await startKitchen(ending, server, { name: "chain" }),
     ];
     const chain = mesh.client(Kitchen, "chain");
-    const config = { method: "consistent_hash", hash: { metadata: "user" } };
+    const config = { method: "consistent_hash", key: 'metadata["user"]' };
     const place = client === server ? "client" : "server";
     const specs: PolicySpec[] = [
       { use: "breaker", order: 1, match: { side: place }, config: { failures: 1 } },

@@ -22,7 +22,7 @@ const table = {
   "packages/protocol": belowProtocol,
   "packages/runtime": ["interface", "shm"],
   "packages/policy": ["interface", "schema"],
-  "packages/cel": ["interface", "schema"],
+  "packages/cel": ["interface", "schema", "policy"],
   "packages/policy-*": ["interface", "schema", "policy", "cel"],
   // Policies that ship are found by name at run time, so the daemon never imports one.
   "packages/daemon": [...belowProtocol, "protocol", "runtime", "policy", "policy-*", "transport-*"],

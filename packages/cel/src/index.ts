@@ -14,6 +14,7 @@
  */
 import type { Problem } from "./problem.ts";
 
+export { CallInput, callEnvironment, methodEnvironment } from "./call-input.ts";
 export {
   type Compiled,
   type Condition,

@@ -1,9 +1,10 @@
 /** Whether a rule is for a caller. */
+
+import type { CallInput } from "@koala/cel";
 import { type Caller, fits } from "@koala/policy";
-import type { RuleInput } from "./rule-input.ts";
 
 /** The answer for a caller is kept until another one calls: calls of one app follow each other. */
-export function callerGuard(patterns: readonly string[]): (input: RuleInput) => boolean {
+export function callerGuard(patterns: readonly string[]): (input: CallInput) => boolean {
   let last: Caller | undefined;
   let answer = false;
   return ({ caller }) => {

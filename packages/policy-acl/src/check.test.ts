@@ -4,12 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { CallInput } from "@koala/cel";
 import type { PreparedMethod } from "@koala/policy";
 import { serviceSchemaOf } from "@koala/schema";
 import { checkConfig, createPolicyHarness, Shop } from "@koala/testing-policy";
 import type { AclConfig, AclRule } from "./config.ts";
 import acl from "./index.ts";
-import { RuleInput } from "./rule-input.ts";
 import { preparedRules } from "./rule-set.ts";
 
 const shop = serviceSchemaOf(Shop);
@@ -138,7 +138,7 @@ describe("a rule that does not fit a method that came later", () => {
       const config: AclConfig = { mode: "enforce", default: "allow", rules: [rule] };
       const { set, problems } = preparedRules(config, method);
       assert.match(problems[0]!.message, /has no field "nope"/);
-      return set.find(new RuleInput())?.name;
+      return set.find(new CallInput())?.name;
     };
     assert.equal(first("deny"), "a");
     assert.equal(first("allow"), undefined);

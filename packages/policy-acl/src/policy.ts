@@ -1,4 +1,4 @@
-import { checkCondition, type Problem } from "@koala/cel";
+import { CallInput, callEnvironment, checkCondition, type Problem } from "@koala/cel";
 import {
   type ConfigProblem,
   definePolicy,
@@ -9,13 +9,12 @@ import {
   Verdict,
 } from "@koala/policy";
 import { type AclConfig, type AclRule, aclConfig, defaultRule } from "./config.ts";
-import { anyMethod, RuleInput } from "./rule-input.ts";
 import { checkRules, preparedRules, type RuleSet } from "./rule-set.ts";
 
 /** What an instance keeps. */
 export interface AclState {
   /** What rules see of the call that is being decided. */
-  readonly input: RuleInput;
+  readonly input: CallInput;
 }
 
 type Context = PolicyContext<AclConfig, AclState>;
@@ -45,7 +44,7 @@ export const aclPolicy: PolicyDefinition<AclConfig, AclState> = definePolicy<Acl
     return set;
   },
 
-  start: () => ({ input: new RuleInput() }),
+  start: () => ({ input: new CallInput() }),
 
   onRequest(call, ctx) {
     const { config, state, counters } = ctx;
@@ -62,7 +61,7 @@ export const aclPolicy: PolicyDefinition<AclConfig, AclState> = definePolicy<Acl
 });
 
 /** Reading a malformed request throws, and the engine knows what to do then. */
-function decide(call: PolicyCall, input: RuleInput): AclRule | undefined {
+function decide(call: PolicyCall, input: CallInput): AclRule | undefined {
   input.call = call;
   try {
     return (call.prepared as RuleSet).find(input);
@@ -96,7 +95,7 @@ function problemsWithoutMethod({ rules }: AclConfig): ConfigProblem[] {
   return [...rules.entries()].flatMap(([index, rule]) =>
     rule.when === undefined
       ? []
-      : checkCondition(rule.when, anyMethod).map((found) => problemOf(index, rule, found)),
+      : checkCondition(rule.when, callEnvironment).map((found) => problemOf(index, rule, found)),
   );
 }
 

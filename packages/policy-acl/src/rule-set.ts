@@ -1,5 +1,6 @@
 /** The rules that are for a method, compiled. */
 import {
+  type CallInput,
   type Condition,
   type ConditionProblem,
   compileFirst,
@@ -7,13 +8,13 @@ import {
   type Failure,
   type First,
   isProblems,
+  methodEnvironment,
 } from "@koala/cel";
 import { assert } from "@koala/interface";
 import { fits, type PreparedMethod } from "@koala/policy";
 import type { MethodSchema } from "@koala/schema";
 import { callerGuard } from "./caller-guard.ts";
 import type { AclConfig, AclRule } from "./config.ts";
-import { environmentOf, type RuleInput } from "./rule-input.ts";
 
 /** More in one function would keep V8 from optimising it. */
 const rulesPerFunction = 32;
@@ -46,7 +47,7 @@ export class RuleSet {
   }
 
   /** The first rule that fits the call; undefined when none does. */
-  find(input: RuleInput): AclRule | undefined {
+  find(input: CallInput): AclRule | undefined {
     for (const { rules, first } of this.parts) {
       const index = first.decide(input);
       if (index >= 0) return rules[index];
@@ -81,7 +82,7 @@ function compileRules(
   method: PreparedMethod,
 ): { set: RuleSet; problems: readonly RuleProblem[] } {
   const all = rulesFor(config, method);
-  const environment = environmentOf(method);
+  const environment = methodEnvironment(method);
   const parts: Part[] = [];
   const problems: RuleProblem[] = [];
   const set: RuleSet = new RuleSet(parts);

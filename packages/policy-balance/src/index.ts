@@ -13,6 +13,6 @@
  */
 import { balancePolicy } from "./policy.ts";
 
-export type { BalanceConfig, HashKey } from "./config.ts";
+export type { BalanceConfig } from "./config.ts";
 export { balancePolicy } from "./policy.ts";
 export default balancePolicy;

@@ -38,7 +38,7 @@ testPolicy({
     { name: "random", config: { method: "random", weights: { "s*": 3 } } },
     {
       name: "consistent hash",
-      config: { method: "consistent_hash", hash: { metadata: "user-id" } },
+      config: { method: "consistent_hash", key: 'metadata["user-id"]' },
     },
   ],
   invalidConfigs: [
@@ -50,9 +50,9 @@ testPolicy({
       path: "choices",
     },
     {
-      name: "a key in capitals",
-      config: { method: "consistent_hash", hash: { metadata: "User" } },
-      path: "hash.metadata",
+      name: "a key that is no expression",
+      config: { method: "consistent_hash", key: "caller." },
+      path: "key",
     },
     {
       name: "nobody may get calls",
@@ -89,7 +89,7 @@ describe("balance", () => {
   });
 
   it("consistent hash: a key stays where it is, and only keys of a lost endpoint move", () => {
-    const config = { method: "consistent_hash", hash: { metadata: "user-id" } };
+    const config = { method: "consistent_hash", key: 'metadata["user-id"]' };
     const place = (harness: PolicyHarness): (string | undefined)[] =>
       Array.from(
         { length: 500 },
@@ -103,6 +103,17 @@ describe("balance", () => {
     all.forEach((before, i) => {
       if (before !== "c") assert.equal(fewer[i], before);
     });
+  });
+
+  it("consistent hash: by a field of the request", () => {
+    const harness = harnessFor(
+      { method: "consistent_hash", key: "request.query" },
+      { match: { method: ["Find"] } },
+    );
+    const place = (query: string): string | undefined => harness.call("Find", { query }).endpoint;
+    assert.equal(place("tea"), place("tea"));
+    const places = new Set(Array.from({ length: 50 }, (_, i) => place(`query ${i}`)));
+    assert.equal(places.size, 4);
   });
 
   it("health: who fails gets less, but is not forgotten", () => {

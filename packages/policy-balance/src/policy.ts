@@ -1,12 +1,6 @@
-import {
-  definePolicy,
-  type Endpoint,
-  type PolicyCall,
-  type PolicyDefinition,
-  Status,
-  Verdict,
-} from "@koala/policy";
+import { definePolicy, type Endpoint, type PolicyDefinition, Status, Verdict } from "@koala/policy";
 import { type BalanceConfig, balanceConfig, checkConfig } from "./config.ts";
+import { checkKey, type KeyOf, keyFor } from "./key.ts";
 import { type Health, note, Pool } from "./pool.ts";
 
 /** What an instance keeps. */
@@ -34,6 +28,12 @@ export const balancePolicy: PolicyDefinition<BalanceConfig, BalanceState> = defi
   config: balanceConfig,
   counters: ["routed"],
   check: checkConfig,
+  checkMethod: ({ key }, method) => checkKey(key, method),
+
+  /** An expression that does not fit a method which came later: its calls go by the caller. */
+  prepare: (method, { config }): KeyOf =>
+    keyFor(config.key, method) ?? (({ caller }) => caller.app),
+
   start: () => ({ pools: new WeakMap(), healths: new WeakMap() }),
 
   reconfigure({ state }) {
@@ -57,7 +57,7 @@ export const balancePolicy: PolicyDefinition<BalanceConfig, BalanceState> = defi
       case "random":
         return pool.any(ctx.random);
       case "consistent_hash":
-        return pool.byKey(keyOf(call, config));
+        return pool.byKey((call.prepared as KeyOf)(call));
     }
   },
 
@@ -79,11 +79,4 @@ function healthOf({ healths }: BalanceState, endpoint: Endpoint): Health {
     healths.set(endpoint, health);
   }
   return health;
-}
-
-function keyOf(call: PolicyCall, { hash }: BalanceConfig): string {
-  if (hash === "caller") return `${call.caller.app}@${call.caller.host}`;
-  const value = call.metadata.get(hash.metadata);
-  if (typeof value === "string") return value;
-  return value === undefined ? "" : Buffer.from(value).toString("base64");
 }

@@ -3,16 +3,15 @@
  * when the call ends, so an expression is about the one or the other.
  */
 import {
+  CallInput,
   type Compiled,
   compileExpression,
   describeType,
   isProblems,
-  messageType,
-  opaqueType,
+  methodEnvironment,
   type Problem,
 } from "@koala/cel";
 import type { ConfigProblem, PolicyCall, PreparedMethod } from "@koala/policy";
-import { CallVariables, variableTypes } from "./call-variables.ts";
 import { quoted } from "./log-line.ts";
 
 /** One entry of `fields`, for a method. */
@@ -40,7 +39,7 @@ export function checkFields(
 export class LoggedFields {
   private readonly ofRequest: readonly Field[];
   private readonly ofReply: readonly Field[];
-  private readonly variables = new CallVariables();
+  private readonly input = new CallInput();
 
   constructor(fields: Readonly<Record<string, string>>, method: PreparedMethod) {
     const all: Field[] = [];
@@ -64,12 +63,12 @@ export class LoggedFields {
   }
 
   private read(fields: readonly Field[], call: PolicyCall, into: string[]): void {
-    this.variables.show(call);
+    this.input.call = call;
     for (const { name, compiled } of fields) {
-      const text = jsonOf(compiled.evaluate(this.variables));
+      const text = jsonOf(compiled.evaluate(this.input));
       if (text !== "") into.push(name, text);
     }
-    this.variables.show(undefined);
+    this.input.call = null;
   }
 }
 
@@ -84,16 +83,9 @@ function jsonOf(value: unknown): string {
 
 function compile(
   text: string,
-  { method }: PreparedMethod,
+  method: PreparedMethod,
 ): { compiled?: Compiled; problems: readonly { message: string; offset: number }[] } {
-  const { kind: methodKind, desc } = method;
-  const isStream = methodKind === "server_streaming" || methodKind === "bidi_streaming";
-  const response = isStream
-    ? opaqueType(`the stream of ${desc.output.typeName}`)
-    : messageType(desc.output);
-  const variables = { ...variableTypes(method), response };
-  const container = method.desc.parent.file.proto.package;
-  const compiled = compileExpression(text, { variables, container });
+  const compiled = compileExpression(text, methodEnvironment(method, true));
   if (isProblems<Problem>(compiled)) return { problems: compiled };
   const { kind } = compiled.type.kind === "nullable" ? compiled.type.of : compiled.type;
   if (!scalarKinds.includes(kind)) {

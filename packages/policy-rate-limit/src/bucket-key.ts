@@ -1,14 +1,15 @@
 /** Which bucket a call takes its token from: a text, made once for a method or anew for each call. */
 import {
+  CallInput,
   type Compiled,
   checkSyntax,
   compileExpression,
   describeType,
   isProblems,
+  methodEnvironment,
   type Problem,
 } from "@koala/cel";
 import type { ConfigProblem, PolicyCall, PreparedMethod } from "@koala/policy";
-import { CallVariables, variableTypes } from "./call-variables.ts";
 import type { RateLimitConfig } from "./config.ts";
 
 /** Values of these types can name a bucket. */
@@ -45,10 +46,11 @@ export function keySourceFor(
   if (by === "target") return { fixed: undefined, keyOf: ({ target }) => target };
   const { compiled } = compile(key!, method);
   if (compiled === undefined) return undefined;
-  const variables = new CallVariables();
+  const input = new CallInput();
   const keyOf = (call: PolicyCall): string => {
-    const value = compiled.evaluate(variables.show(call));
-    variables.show(undefined);
+    input.call = call;
+    const value = compiled.evaluate(input);
+    input.call = null;
     if (typeof value === "string") return value;
     // Calls without a key (a missing entry of a map, say) have one bucket together.
     return typeof value === "object" ? "" : String(value);
@@ -66,10 +68,9 @@ function callerKey({ app, host }: PolicyCall["caller"]): string {
 
 function compile(
   text: string,
-  { method }: PreparedMethod,
+  method: PreparedMethod,
 ): { compiled?: Compiled; problems: ConfigProblem[] } {
-  const container = method.desc.parent.file.proto.package;
-  const compiled = compileExpression(text, { variables: variableTypes(method), container });
+  const compiled = compileExpression(text, methodEnvironment(method));
   if (isProblems<Problem>(compiled)) {
     return {
       problems: compiled.map(({ message, offset }) => ({ path: ["key"], message, offset })),

@@ -3,6 +3,8 @@
  * to stop. The thread blocks in epoll; commands of the control plane come through a message port that is
  * read when its doorbell rings.
  */
+
+import { randomBytes } from "node:crypto";
 import { readlinkSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
@@ -79,7 +81,7 @@ const events = new EventSource({
 const eventTimer = new Timer(() => events.report());
 const schemas = new SchemaStore();
 const translator = new Translator();
-const router = new Router(runtime, schemas, requestIdPrefix(data.instance));
+const router = new Router(runtime, schemas, requestIdPrefix());
 const closures = new Closures();
 const host = new AppHost({
   config,
@@ -377,8 +379,10 @@ function spinOptions({
   };
 }
 
-/** Short enough to read out, long enough that daemons which are looked at together differ. */
-function requestIdPrefix(instance: string): string {
-  const [daemon = "", runtime = "0"] = instance.split("/");
-  return `${daemon.slice(0, 8)}-${runtime}`;
+/**
+ * Short enough to read out, and another one at each start of a thread, also when it goes on with what an
+ * earlier process began: the numbers behind it start anew.
+ */
+function requestIdPrefix(): string {
+  return `${randomBytes(4).toString("hex")}-${index}`;
 }

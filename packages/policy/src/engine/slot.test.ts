@@ -134,6 +134,20 @@ describe("a slot", () => {
     assert.equal(runRequest(createCall(chain), 1), Passage.PASSED);
   });
 
+  it("what a policy has built around its context sees the new configuration", () => {
+    const host = createHost();
+    const seen: unknown[] = [];
+    const slot = createSlot(
+      host,
+      "a",
+      { start: (ctx) => ctx.timer(() => void seen.push(ctx.config)).set(1) },
+      { config: "old" },
+    );
+    slot.reconfigure("new");
+    for (const fire of host.timers) fire();
+    assert.deepEqual(seen, ["new"]);
+  });
+
   it("an upgrade moves the state, and offers held calls again", () => {
     const host = createHost();
     const slot = createSlot(host, "a", {

@@ -201,7 +201,8 @@ export class Slot {
   /** Another configuration, already checked. */
   reconfigure(config: unknown): void {
     const before = this.ctx.config;
-    this.ctx = { ...this.ctx, config: frozen(config) };
+    // The same object, so that what the policy has built around it sees the new configuration.
+    (this.ctx as { config: unknown }).config = frozen(config);
     this.generation++;
     if (this.failure !== "") {
       this.restart();
