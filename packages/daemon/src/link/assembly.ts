@@ -12,12 +12,10 @@ export interface Assembly {
   readonly body: Body;
   readonly total: number;
   received: number;
-  /** Bytes of frames for which no credit has been returned. */
-  cost: number;
   /** The app heap is not involved: it will be copied from private memory once it is complete. */
   isPrivate: boolean;
-  /** Credit for its chunks is returned as they come; else once somebody has taken it. */
-  readonly isPaid: boolean;
+  /** `counted`: its bytes count as private memory; `waiting`: its sender waits until there is room. */
+  granted: "apart" | "waiting" | "counted";
   /** Nobody wants it any more; what still comes is dropped. */
   dropped: boolean;
 }

@@ -18,6 +18,7 @@ import {
 } from "../datapath/call.ts";
 import type { Router } from "../datapath/router.ts";
 import { Assemblies, type Assembly } from "./assembly.ts";
+import { AssemblyGrants } from "./assembly-grants.ts";
 import { readMessageFrame } from "./frame-reader.ts";
 import type { LinkInput } from "./link-input.ts";
 import type { AssemblyState, InputState, LinkState } from "./link-state.ts";
@@ -50,12 +51,16 @@ export class LinkCalls implements CopyOwner {
   parkedBytes = 0;
   private readonly options: LinkCallsOptions;
   private readonly assemblies = new Assemblies();
+  private readonly grants: AssemblyGrants;
+  /** What is counted in `parkedBytes`, by call. */
+  private readonly kept = new Map<Call, number>();
   private readonly body = new Body();
   /** The one whose chunk is coming in right now. */
   private current: Assembly | null = null;
 
   constructor(options: LinkCallsOptions) {
     this.options = options;
+    this.grants = new AssemblyGrants(2 * options.parkedBytesMax, (next) => this.grantRest(next));
   }
 
   /** A REQUEST frame. Returns what is wrong with it, "" if nothing. */
@@ -146,7 +151,6 @@ export class LinkCalls implements CopyOwner {
     if (assembly.isPrivate) makeRoom(assembly, assembly.received + bytes);
     const offset = body.offset + assembly.received;
     assembly.received += bytes;
-    if (!assembly.isPaid) assembly.cost += length;
     this.current = assembly;
     input.divert(body.memory, offset, () => this.chunkTaken(assembly, length));
     return "";
@@ -176,8 +180,7 @@ export class LinkCalls implements CopyOwner {
     assembly.dropped = true;
     if (this.current === assembly) this.options.input.dropTarget();
     assembly.body.discard();
-    this.options.owe(assembly.cost);
-    assembly.cost = 0;
+    this.grants.done(assembly);
   }
 
   /** Offers a parked message again; see `Party.retry`. */
@@ -213,7 +216,8 @@ export class LinkCalls implements CopyOwner {
   }
 
   dropCopy(call: Call): void {
-    this.parkedBytes -= call.copyBytes;
+    this.parkedBytes -= this.kept.get(call) ?? 0;
+    this.kept.delete(call);
     this.options.owe(call.copyBytes);
     call.copy?.discard();
     call.copy = null;
@@ -238,7 +242,7 @@ export class LinkCalls implements CopyOwner {
       if (call !== undefined) this.streams.set(stream, call);
     }
     for (const call of calls.filter(({ copyOwner }) => copyOwner === this)) {
-      this.parkedBytes += call.copyBytes;
+      this.count(call, call.copy!, call.copyBytes);
     }
     for (const saved of state.assemblies) this.loadAssembly(saved);
     const { bytes, diverted, stream, isReply, owe } = state.input;
@@ -262,7 +266,7 @@ export class LinkCalls implements CopyOwner {
     const diverted = input.divertedBytes;
     const bytes = input.save();
     if (diverted === 0) return { bytes, diverted, stream: null, isReply: false, owe: 0 };
-    const owe = current === null || current.isPaid ? input.frameLength : 0;
+    const owe = input.frameLength;
     if (current === null || current.dropped) {
       return { bytes, diverted, stream: null, isReply: false, owe };
     }
@@ -270,20 +274,21 @@ export class LinkCalls implements CopyOwner {
   }
 
   private saveAssembly(assembly: Assembly): AssemblyState {
-    const { callId, stream, isReply, total, received, cost, isPaid, body } = assembly;
+    const { callId, stream, isReply, total, received, granted, body } = assembly;
     const missing = assembly === this.current ? this.options.input.divertedBytes : 0;
     const saved = saveBody(body, received - missing);
-    return { callId, stream, isReply, total, received, cost, isPaid, body: saved };
+    return { callId, stream, isReply, total, received, granted, body: saved };
   }
 
   private loadAssembly(saved: AssemblyState): void {
-    const { callId, stream, isReply, total, received, cost, isPaid } = saved;
+    const { callId, stream, isReply, total, received, granted } = saved;
     const call = this.options.router.calls.get(callId);
     // Chunks of an assembly that is not there are dropped.
     if (call === undefined) return;
     const body = loadBody(saved.body);
-    const head = { call, callId, stream, isReply, body, total, received, cost };
-    const assembly = { ...head, isPrivate: true, isPaid, dropped: false };
+    const head = { call, callId, stream, isReply, body, total, received, granted };
+    const assembly = { ...head, isPrivate: true, dropped: false };
+    this.grants.load(assembly);
     makeRoom(assembly, received);
     this.assemblies.add(assembly);
   }
@@ -347,7 +352,7 @@ export class LinkCalls implements CopyOwner {
   /** Keeps a message that found no room, unless this link's messages wait for too much already. */
   private keep(call: Call, parked: Parked, body: Body, cost: number): void {
     const { router, parkedBytesMax } = this.options;
-    if (this.parkedBytes + cost > parkedBytesMax) {
+    if (this.parkedBytes + keptBytes(body, cost) > parkedBytesMax) {
       this.options.owe(cost);
       body.discard();
       const text = "the receiving app does not keep up: its heap or its ring is full";
@@ -359,7 +364,7 @@ export class LinkCalls implements CopyOwner {
     call.copy ??= body === this.body ? body.privateCopy() : body;
     call.copyOwner = this;
     call.copyBytes = cost;
-    this.parkedBytes += cost;
+    this.count(call, body, cost);
   }
 
   private assembleRequest(call: Call, stream: number): void {
@@ -411,39 +416,51 @@ export class LinkCalls implements CopyOwner {
       body,
       total,
       received: 0,
-      cost: 0,
       isPrivate: !placed,
-      isPaid: placed,
+      granted: "apart",
       dropped: false,
     };
     this.assemblies.add(assembly);
-    this.grantRest(assembly);
+    if (total <= this.options.streamWindow) return;
+    if (placed) this.grantRest(assembly);
+    else this.grants.request(assembly);
   }
 
   /** The message has its place: what exceeds the window that the sender had from the start may come. */
-  private grantRest(assembly: Assembly): void {
+  private grantRest({ stream, isReply, total }: Assembly): void {
     const { streamWindow, grant } = this.options;
-    if (assembly.total <= streamWindow || assembly.received > 0) return;
-    grant(assembly.stream, assembly.isReply, assembly.total - streamWindow);
+    grant(stream, isReply, total - streamWindow);
+  }
+
+  /** A kept message counts until `dropCopy`. */
+  private count(call: Call, body: Body, cost: number): void {
+    const bytes = keptBytes(body, cost);
+    this.kept.set(call, bytes);
+    this.parkedBytes += bytes;
   }
 
   private chunkTaken(assembly: Assembly, length: number): void {
     this.current = null;
-    if (assembly.isPaid) this.options.owe(length);
+    this.options.owe(length);
     if (assembly.dropped || assembly.received < assembly.total) return;
     this.assemblies.remove(assembly);
-    const { call, body, cost } = assembly;
+    this.grants.done(assembly);
+    const { call, body } = assembly;
     if (!call.open || call.id !== assembly.callId) {
       body.discard();
-      this.options.owe(cost);
       return;
     }
     if (!assembly.isReply) call.parked = Parked.NO;
     const wrong = assembly.isReply
-      ? this.passReply(call, body, cost)
-      : this.passRequest(call, body, cost);
+      ? this.passReply(call, body, 0)
+      : this.passRequest(call, body, 0);
     if (wrong !== "") this.options.input.malformed = wrong;
   }
+}
+
+/** What a kept message counts for: its credit, or its memory if that was returned. A placed one has its block. */
+function keptBytes(body: Body, cost: number): number {
+  return cost > 0 || body.placedIn !== null ? cost : body.bodyBytes();
 }
 
 /** Grows the private memory of an assembly to so many bytes or more, by doubling. */

@@ -124,9 +124,7 @@ class Peer implements Party, BlockOwner {
   ask(): void {
     const { router, random } = this.side;
     const call = router.calls.openCall()!;
-    // All large ones together fit the window.
-    const large = [...this.asked.values()].filter((other) => other.bodyBytes() > 2000).length;
-    const body = messageOf(random, large < 4 && random.chance(0.4));
+    const body = messageOf(random, random.chance(0.4));
     body.owner = this;
     body.ownerTag = ++this.serial;
     body.ownerOffset = 0;
@@ -156,13 +154,13 @@ class Peer implements Party, BlockOwner {
   }
 
   begin(call: Call, body: Body): Outcome {
-    if (this.side.random.chance(0.1)) return this.postpone(call);
+    if (this.isBusy(body)) return this.postpone(call);
     this.served.set(call.id, body.privateCopy());
     return Outcome.DONE;
   }
 
   finish(call: Call, status: Status, _origin: Origin, body: Body): Outcome {
-    if (this.side.random.chance(0.1)) return this.postpone(call);
+    if (this.isBusy(body)) return this.postpone(call);
     const request = this.asked.get(call.callerId)!;
     if (status !== Status.OK) this.failures.push(`call ${call.callerId} ended with ${status}`);
     else if (digestOf(body) !== digestOf(request))
@@ -193,6 +191,11 @@ class Peer implements Party, BlockOwner {
   }
   releaseBlock(tag: number): void {
     this.free(tag);
+  }
+
+  /** Of large messages, not as many as that may wait. */
+  private isBusy(body: Body): boolean {
+    return body.bodyBytes() < 2000 && this.side.random.chance(0.1);
   }
 
   private postpone(call: Call): Outcome {

@@ -47,8 +47,7 @@ export interface AssemblyState {
   isReply: boolean;
   total: number;
   received: number;
-  cost: number;
-  isPaid: boolean;
+  granted: "apart" | "waiting" | "counted";
   /** Lengths, tail, and as much of the body as was received. */
   body: BodyState;
 }
