@@ -122,11 +122,15 @@ test("the direction of dependencies is the one that was decided", () => {
     ["packages/daemon", "packages/client", false],
     ["packages/ctl", "packages/daemon", false],
     ["packages/runtime", "packages/native", false],
+    ["packages/policy-acl", "packages/cel", true],
+    ["packages/policy-acl", "packages/daemon", false],
+    ["packages/policy-acl", "packages/testing-policy", false],
+    ["packages/policy", "packages/cel", false],
     ["tests", "packages/daemon", true],
     ["examples/geo", "packages/testing", true],
   ];
   for (const [from, to, allowed] of cases) {
     assert.equal(isAllowed(from, to, false), allowed, `${from} -> ${to}`);
   }
-  assert.deepEqual(allowedFor("packages/policy-new"), []);
+  assert.deepEqual(allowedFor("packages/brand-new"), []);
 });

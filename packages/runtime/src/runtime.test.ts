@@ -143,6 +143,24 @@ test("an engine that another one activates is polled in the same round", () => {
   assert.deepEqual(stage.round(), ["poll a", "poll b", "sleep a", "sleep b", "wait -1"]);
 });
 
+test("an engine that another one activates after its turn has another one before it sleeps", () => {
+  const stage = new Stage();
+  const [first, second] = [stage.engine("first"), stage.engine("second")];
+  stage.runtime.activate(first);
+  stage.runtime.activate(second);
+  second.onPoll = () => {
+    second.onPoll = () => {};
+    stage.runtime.activate(first);
+  };
+  stage.runtime.round();
+  assert.deepEqual(stage.log, ["poll first", "poll second"]);
+  stage.log = [];
+  stage.runtime.round();
+  const { log } = stage;
+  assert.deepEqual(log.slice(0, 2), ["poll first", "poll second"]);
+  assert.deepEqual(log.slice(2).sort(), ["sleep first", "sleep second", "wait -1"]);
+});
+
 test("engines are flushed after all polls, once for however many marks", () => {
   const stage = new Stage();
   const [first, second] = [stage.engine("a"), stage.engine("b")];

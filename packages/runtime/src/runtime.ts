@@ -39,6 +39,11 @@ export class Runtime {
   private readonly activeSet = new Set<Engine>();
   /** Active engines that found less than their budget in this round. */
   private readonly idle: Engine[] = [];
+  /**
+   * Engines that were activated and not polled since. One that had its turn in this round already may be
+   * activated by another one later in it: it must not be put to sleep then.
+   */
+  private readonly fresh = new Set<Engine>();
   private readonly dirty: Engine[] = [];
   private readonly dirtySet = new Set<Engine>();
   /** An engine was activated since it was last looked at, perhaps one that is active anyway. */
@@ -66,6 +71,7 @@ export class Runtime {
   /** The engine has, or may have, work: it is polled from the next round on, until it sleeps. */
   activate(engine: Engine): void {
     this.woken = true;
+    this.fresh.add(engine);
     if (this.activeSet.has(engine)) return;
     this.activeSet.add(engine);
     this.active.push(engine);
@@ -80,6 +86,7 @@ export class Runtime {
 
   /** The engine is gone: it is neither polled nor flushed any more. */
   remove(engine: Engine): void {
+    this.fresh.delete(engine);
     if (this.activeSet.delete(engine)) this.active.splice(this.active.indexOf(engine), 1);
     if (this.dirtySet.delete(engine)) this.dirty.splice(this.dirty.indexOf(engine), 1);
     // Its memory may be unmapped by now, so a spin must not look at it either.
@@ -135,6 +142,7 @@ export class Runtime {
     // Engines that are activated meanwhile are polled in this round, too.
     for (let i = 0; i < this.active.length; i++) {
       const engine = this.active[i]!;
+      this.fresh.delete(engine);
       if (engine.poll(budget) >= budget) allIdle = false;
       else this.idle.push(engine);
       if (this.active[i] !== engine) i--; // it was removed while it was polled
@@ -144,6 +152,7 @@ export class Runtime {
 
   /** Looks for work for a while instead of sleeping; true if there is some. */
   private spin(): boolean {
+    if (this.fresh.size > 0) return true;
     const { spinner, waiter, nowMicros, yieldThread } = this.options;
     const begin = nowMicros();
     const history = this.historyOf(this.lastFlushed);
@@ -200,7 +209,7 @@ export class Runtime {
 
   private putToSleep(): void {
     for (const engine of this.idle) {
-      if (!this.activeSet.has(engine) || !engine.sleep()) continue;
+      if (!this.activeSet.has(engine) || this.fresh.has(engine) || !engine.sleep()) continue;
       this.activeSet.delete(engine);
       this.active.splice(this.active.indexOf(engine), 1);
     }
