@@ -16,11 +16,14 @@ export interface RunCommand {
   readonly seconds: number;
   /** False for the warm-up: latencies are not kept. */
   readonly keep: boolean;
+  /** What the latencies belong to, where one client serves several systems. */
+  readonly series?: string;
 }
 
 /** Say what the kept latencies came to. */
 export interface FiguresCommand {
   readonly op: "figures";
+  readonly series?: string;
 }
 
 export type LoadCommand = RunCommand | FiguresCommand;

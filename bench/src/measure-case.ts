@@ -8,7 +8,7 @@ import { cpuSeconds } from "./cpu-time.ts";
 import { IdleTime } from "./idle-time.ts";
 import type { RunCommand } from "./load-command.ts";
 import type { Program } from "./program.ts";
-import { compare, type MeasuredRound, type Result, resultOf } from "./result.ts";
+import { compare, compareRounds, type MeasuredRound, type Result, resultOf } from "./result.ts";
 import type { Stage } from "./stage.ts";
 import { ratio, sum } from "./statistics.ts";
 import type { RunningSystem, System } from "./systems/system.ts";
@@ -48,21 +48,26 @@ export async function measureCase(
   const command = { op: "run", method, bytes, text, inFlight } as const;
   for (const { system, running } of turns) {
     progress(`${loadCase.name}: warming up ${system.name}`);
+    await running.enter?.();
     await warmUp(running.client, command, plan.warmUp);
+    await running.leave?.();
   }
   for (let round = 1; round <= plan.rounds; round++) {
     progress(`${loadCase.name}: round ${round} of ${plan.rounds}`);
-    for (const { running, rounds, idle } of turns) {
+    for (const { system, running, rounds, idle } of turns) {
       idle.end();
+      await running.enter?.();
+      const series = system.name;
       rounds.push(
-        await measureRound(running, { ...command, seconds: plan.roundSeconds, keep: true }),
+        await measureRound(running, { ...command, seconds: plan.roundSeconds, keep: true, series }),
       );
+      await running.leave?.();
       idle.begin();
     }
   }
   const results = new Map<string, Result>();
   for (const { system, running, rounds, idle } of turns) {
-    const figures = await running.client.figures();
+    const figures = await running.client.figures(system.name);
     const result = resultOf(loadCase, system.name, rounds, figures);
     results.set(system.name, { ...result, daemonIdleCpuShare: idle.cpuShare() });
   }
@@ -110,7 +115,7 @@ function withRatios(
     ...result,
     ratioToGrpcJs: compare(comparedBy, result, results.get("grpc-js")),
     ratioToFloor: compare(comparedBy, result, results.get(system.floors[loadCase.name] ?? "")),
-    ratioToPlain: compare(comparedBy, result, plain),
+    ratioToPlain: plain === result ? null : compareRounds(comparedBy, result, plain),
     p99RatioToPlain:
       plain === undefined || plain === result ? null : ratio(result.p99Us, plain.p99Us),
     ratioToTarget: ratio(result.callsPerSecond, system.targetRate ?? null),

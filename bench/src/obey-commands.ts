@@ -8,8 +8,17 @@ export type RunRound = (command: RunCommand, samples: Samples) => Promise<Round>
 
 /** Says that the program is ready, obeys, and returns when it is told to end. */
 export async function obeyCommands(runRound: RunRound): Promise<void> {
-  const samples = new Samples();
+  const bySeries = new Map<string, Samples>();
+  const samplesOf = ({ series = "" }: LoadCommand): Samples => {
+    let samples = bySeries.get(series);
+    if (samples === undefined) {
+      samples = new Samples();
+      bySeries.set(series, samples);
+    }
+    return samples;
+  };
   const answer = async (command: LoadCommand): Promise<object> => {
+    const samples = samplesOf(command);
     if (command.op === "figures") return samples.figures();
     samples.keep = command.keep;
     const round = await runRound(command, samples);

@@ -72,8 +72,8 @@ export class Program {
     return (await this.ask({ op: "watch", seconds }, seconds * 1000)) as Watched;
   }
 
-  async figures(): Promise<FiguresReply> {
-    return (await this.ask({ op: "figures" }, 0)) as FiguresReply;
+  async figures(series: string): Promise<FiguresReply> {
+    return (await this.ask({ op: "figures", series }, 0)) as FiguresReply;
   }
 
   /** Tells a program of the benchmark to end, and sees to it that it does. */

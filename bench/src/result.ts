@@ -112,6 +112,24 @@ export function compare(
     : ratio(result.callsPerSecond, other.callsPerSecond);
 }
 
+/**
+ * The same round by round, of which the median: what a machine does that is faster in one minute than in the
+ * next hits two rounds that follow each other alike.
+ */
+export function compareRounds(
+  comparedBy: LoadCase["comparedBy"],
+  result: Result,
+  other: Result | undefined,
+): number | null {
+  if (other === undefined) return null;
+  const figures = comparedBy === "latency" ? "roundP50Us" : "roundCallsPerSecond";
+  const ratios = result[figures].flatMap((figure, round) => {
+    const found = ratio(figure, other[figures][round] ?? null);
+    return found === null ? [] : [found];
+  });
+  return median(ratios);
+}
+
 /** A hundredth of a microsecond, or of a call, is noise. */
 function rounded(value: number | null): number | null {
   return value === null ? null : Math.round(value * 100) / 100;

@@ -1,61 +1,96 @@
 /** Koala with policies, beside the same without. */
+import { postAdmin } from "@koala/ctl";
+import type { PolicySpec } from "@koala/protocol";
 import type { Stage } from "../stage.ts";
-import { startApps, startHost } from "./koala.ts";
+import { type Host, startApps, startHost } from "./koala.ts";
 import type { RunningSystem, System } from "./system.ts";
 
 /** A rate that one daemon reaches easily, so that the policy and nothing else holds it. */
 const targetRate = 5000;
 
-/** Two daemons with the same policies each, linked over TCP. */
-async function startLinked(stage: Stage, name: string, settings: string): Promise<RunningSystem> {
-  const far = await startHost(stage, `${name} daemon B`, [], settings);
-  const near = await startHost(stage, `${name} daemon A`, [far], settings);
-  return startApps(stage, name, near, far, []);
+type Hosts = { readonly near: Host; readonly far: Host; readonly apps: RunningSystem };
+
+const linkedHosts = new WeakMap<Stage, Promise<Hosts>>();
+
+/** Two daemons, linked over TCP, once a stage: systems that differ in policies only take turns on them. */
+function hostsOf(stage: Stage): Promise<Hosts> {
+  let hosts = linkedHosts.get(stage);
+  if (hosts === undefined) {
+    hosts = startHosts(stage);
+    linkedHosts.set(stage, hosts);
+  }
+  return hosts;
 }
 
-function linked(name: string, cases: readonly string[], settings: string): System {
+async function startHosts(stage: Stage): Promise<Hosts> {
+  const far = await startHost(stage, "policies daemon B", []);
+  const near = await startHost(stage, "policies daemon A", [far]);
+  return { near, far, apps: await startApps(stage, "policies", near, far, []) };
+}
+
+/** The same policies in both daemons, for as long as the system has its turn. */
+function linked(name: string, cases: readonly string[], policies: readonly PolicySpec[]): System {
   return {
     name,
     cases,
     byDefault: true,
     floors: {},
     ...(name === "plain" ? {} : { plain: "plain" }),
-    start: (stage) => startLinked(stage, name, settings),
+    start: async (stage) => {
+      const { near, far, apps } = await hostsOf(stage);
+      const daemons = [near, far];
+      return {
+        ...apps,
+        enter: async () => {
+          for (const { prefix } of daemons) {
+            for (const policy of policies) {
+              await postAdmin(prefix, "/v1/policies/attach", { policy });
+            }
+          }
+        },
+        leave: async () => {
+          for (const { prefix } of daemons) {
+            for (const { name: policy = "" } of policies) {
+              await postAdmin(prefix, "/v1/policies/detach", { name: policy });
+            }
+          }
+        },
+      };
+    },
   };
 }
 
 const nullCases = ["policy-null", "policy-null-rate"];
 
 function nullPolicies(count: number): System {
-  const tables = Array.from(
-    { length: count },
-    (_, i) => `[[policy]]\nuse = "null"\nname = "null-${i}"\n\n`,
-  );
-  return linked(`null-${count}`, nullCases, tables.join(""));
+  const policies = Array.from({ length: count }, (_, i) => ({ use: "null", name: `null-${i}` }));
+  return linked(`null-${count}`, nullCases, policies);
 }
 
-const aclSettings = `[[policy]]
-use = "acl"
+const acl: PolicySpec = {
+  name: "acl",
+  use: "acl",
+  config: {
+    default: "allow",
+    rules: [
+      {
+        name: "no-strangers",
+        effect: "deny",
+        method: "Echo",
+        when: 'request.name == "stranger"',
+      },
+    ],
+  },
+};
 
-[policy.config]
-default = "allow"
+const telemetry: PolicySpec = { name: "telemetry", use: "telemetry" };
 
-[[policy.config.rules]]
-method = "Echo"
-name = "no-strangers"
-effect = "deny"
-when = 'request.name == "stranger"'
-`;
-
-const telemetrySettings = `[[policy]]
-use = "telemetry"
-`;
-
-const rateLimitSettings = `[[policy]]
-use = "rate-limit"
-match = { side = "client" }
-config = { rate = ${targetRate}, burst = 10, mode = "queue" }
-`;
+const rateLimit: PolicySpec = {
+  name: "rate-limit",
+  use: "rate-limit",
+  match: { side: "client" },
+  config: { rate: targetRate, mode: "queue" },
+};
 
 const qosSettings = `[[policy]]
 use = "qos"
@@ -92,11 +127,11 @@ function shared(name: string, hasHog: boolean, settings: string): System {
 }
 
 export const policySystems: readonly System[] = [
-  linked("plain", [...nullCases, "policy-acl", "policy-telemetry"], ""),
+  linked("plain", [...nullCases, "policy-acl", "policy-telemetry"], []),
   ...[1, 5, 10].map(nullPolicies),
-  linked("acl", ["policy-acl"], aclSettings),
-  linked("telemetry", ["policy-telemetry"], telemetrySettings),
-  { ...linked("rate-limit", ["policy-rate-limit"], rateLimitSettings), targetRate },
+  linked("acl", ["policy-acl"], [acl]),
+  linked("telemetry", ["policy-telemetry"], [telemetry]),
+  { ...linked("rate-limit", ["policy-rate-limit"], [rateLimit]), targetRate },
   shared("alone", false, ""),
   shared("beside-hog", true, ""),
   shared("beside-hog-qos", true, qosSettings),

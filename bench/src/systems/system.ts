@@ -12,6 +12,12 @@ export interface RunningSystem {
   readonly daemons: readonly Program[];
   /** Another app that sends all the time while the client is measured. */
   readonly hog?: Program;
+  /**
+   * For systems that share their programs, and differ in what is set in the daemons: sets it before a round,
+   * and takes it back after it. So nothing else differs: programs that do the same are not equally fast.
+   */
+  enter?(): Promise<void>;
+  leave?(): Promise<void>;
 }
 
 export interface System {

@@ -29,6 +29,9 @@ export interface RuntimeOptions {
   heartbeat?: Heartbeat;
 }
 
+/** What takes less is not worth a question. */
+const longRoundMicros = 100;
+
 export class Runtime {
   readonly timers: TimerWheel;
   readonly heartbeat: Heartbeat;
@@ -46,6 +49,11 @@ export class Runtime {
   private readonly fresh = new Set<Engine>();
   private readonly dirty: Engine[] = [];
   private readonly dirtySet = new Set<Engine>();
+  /** Counts rounds. */
+  readonly progress: { serial: number } = { serial: 0 };
+  /** Told of each round that took longer than usual, without the pauses in it. */
+  onLongRound: (serial: number, micros: number) => void = () => {};
+  private roundBegan = 0;
   /** An engine was activated since it was last looked at, perhaps one that is active anyway. */
   private woken = false;
   private stopped = false;
@@ -114,7 +122,9 @@ export class Runtime {
   round(): void {
     const now = this.options.nowMicros();
     this.nowMs = now / 1000;
-    this.heartbeat.round(now, this.endPause(now));
+    const paused = this.endPause(now);
+    this.heartbeat.round(now, paused);
+    this.judgeRound(now, paused);
     if (this.timers.count > 0) this.timers.advance(this.nowMs);
     this.lastFlushed = null;
     const allIdle = this.pollActive();
@@ -132,6 +142,16 @@ export class Runtime {
     this.woken = false;
     waiter.wait(untilMs < 0 ? -1 : Math.ceil(untilMs * 1000));
     if (this.woken || this.dirty.length > 0) this.heartbeat.wakeup();
+  }
+
+  /** Looks how long the round that has just ended took. */
+  private judgeRound(now: number, pausedMicros: number): void {
+    const took = now - this.roundBegan - pausedMicros;
+    if (took > longRoundMicros && this.roundBegan > 0) {
+      this.onLongRound(this.progress.serial, took);
+    }
+    this.roundBegan = now;
+    this.progress.serial++;
   }
 
   /** Polls what is active; true if no engine has used up its budget. */

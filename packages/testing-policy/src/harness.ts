@@ -171,6 +171,7 @@ export class PolicyHarness {
       nowMs: () => this.clock.nowMs,
       nowMicros: this.options.nowMicros ?? (() => this.clock.nowMs * 1000),
       cpuMicros: () => this.clock.nowMs * 1000,
+      round: { serial: 0 },
       random: () => this.prng.next() / 0x1_0000_0000,
       timer: (fire) => this.clock.timer(fire),
       warn: (_, what, fields) => note(this.warnings, { what, fields }),

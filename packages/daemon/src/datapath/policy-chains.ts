@@ -68,8 +68,6 @@ export class PolicyChains implements Engine, CallHost {
   /** Chains of bindings that are valid now, and older ones that calls still go through. */
   private current = new Set<Chain>();
   private readonly retired = new Set<Chain>();
-  /** Calls in a chain, by chain. */
-  private readonly users = new Map<Chain, number>();
   private readonly leaving = new Set<Slot>();
   /** Work of the engine's next turn. */
   private readonly tasks: (() => void)[] = [];
@@ -97,7 +95,7 @@ export class PolicyChains implements Engine, CallHost {
     const gone = this.attachments.filter(({ slot }) => !slots.has(slot));
     this.attachments = attachments;
     this.version++;
-    for (const chain of this.current) if (this.users.has(chain)) this.retired.add(chain);
+    for (const chain of this.current) if (chain.users > 0) this.retired.add(chain);
     this.current = new Set();
     for (const { slot } of gone) {
       this.leaving.add(slot);
@@ -117,8 +115,10 @@ export class PolicyChains implements Engine, CallHost {
   /** Calls that are on their way through a slot. */
   callsThrough(slot: Slot): number {
     let count = 0;
-    for (const [chain, users] of this.users) {
-      if (chain.steps.some((step) => step.slot === slot)) count += users;
+    for (const chains of [this.current, this.retired]) {
+      for (const { steps, users } of chains) {
+        if (steps.some((step) => step.slot === slot)) count += users;
+      }
     }
     return count;
   }
@@ -145,7 +145,7 @@ export class PolicyChains implements Engine, CallHost {
     const { live } = call;
     live.begin(chain, stage);
     sourceOf(live).begin(requestId);
-    this.users.set(chain, (this.users.get(chain) ?? 0) + 1);
+    chain.users++;
   }
 
   /** The request is at hand, for handlers to read, until `closeRequest`. */
@@ -317,12 +317,8 @@ export class PolicyChains implements Engine, CallHost {
       endpoint.inFlight--;
       call.endpoint = null;
     }
-    const users = this.users.get(chain)! - 1;
-    if (users > 0) {
-      this.users.set(chain, users);
-      return;
-    }
-    this.users.delete(chain);
+    chain.users--;
+    if (chain.users > 0) return;
     if (this.retired.delete(chain)) this.stopUnused();
   }
 

@@ -194,6 +194,9 @@ let draining = false;
 let quietSinceMs = 0;
 const drainTimer = new Timer(() => watchDrain());
 
+runtime.onLongRound = (serial, micros) => {
+  for (const { slot } of router.policies.all) slot.roundTook(serial, micros);
+};
 const commands = new CommandEngine(() => {
   const message = receiveMessageOnPort(port) as { message: Command } | undefined;
   if (message !== undefined) obey(message.message);

@@ -61,6 +61,7 @@ export function createSlotHost(options: SlotHostOptions): SlotHost {
     nowMs: () => runtime.nowMs,
     nowMicros: options.nowMicros,
     cpuMicros: options.cpuMicros,
+    round: runtime.progress,
     random: Math.random,
     timer: (fire) => {
       const timer = new Timer(fire);

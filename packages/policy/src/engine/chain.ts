@@ -53,6 +53,8 @@ export interface Chain {
   readonly clientCount: number;
   /** Those that choose the server. */
   readonly routing: readonly Step[];
+  /** Calls that are in it; whoever puts them there counts. */
+  users: number;
 }
 
 /** The chain for a method; null when no policy has to do with it. */
@@ -75,7 +77,7 @@ export function buildChain(
   // Where both sides act, the caller's side chooses; a call from elsewhere has the server's side only.
   const choosers = clientCount > 0 ? steps.slice(0, clientCount) : steps;
   const routing = choosers.filter((step) => step.slot.definition.onRoute !== undefined);
-  return { steps, clientCount, routing };
+  return { steps, clientCount, routing, users: 0 };
 }
 
 /** Runs the request through the steps up to `end`, from where it is. */

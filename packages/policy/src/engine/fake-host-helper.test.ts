@@ -26,6 +26,7 @@ export interface FakeHost extends SlotHost {
   micros: number;
   /** Processor time, µs. */
   cpu: number;
+  readonly round: { serial: number };
   readonly failures: string[];
   /** Timers that are set, by what they do. */
   readonly timers: Set<() => void>;
@@ -36,6 +37,7 @@ export function createHost(): FakeHost {
   const host: FakeHost = {
     micros: 0,
     cpu: 0,
+    round: { serial: 0 },
     failures: [],
     timers,
     runtime: { index: 0, count: 1 },

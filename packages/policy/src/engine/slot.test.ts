@@ -45,6 +45,8 @@ describe("a slot", () => {
     const chain = createChain([slot]);
     assert.equal(runRequest(createCall(chain), 1), Passage.PASSED);
     assert.equal(slot.failure, "");
+    slot.roundTook(host.round.serial, 1001);
+    host.round.serial++;
     assert.equal(runRequest(createCall(chain), 1), Passage.PASSED);
     assert.match(slot.failure, /took 1001 µs of processor time, its budget is 1000 µs/);
   });
@@ -59,7 +61,11 @@ describe("a slot", () => {
       },
     });
     const chain = createChain([slot]);
-    for (let i = 0; i < 100; i++) runRequest(createCall(chain), 1);
+    for (let i = 0; i < 100; i++) {
+      runRequest(createCall(chain), 1);
+      slot.roundTook(host.round.serial, 50_000);
+      host.round.serial++;
+    }
     assert.equal(slot.failure, "");
   });
 

@@ -6,9 +6,10 @@
  * A handler that throws, or takes longer than its budget, takes its policy out: from then on calls pass
  * (fail open) or end with UNAVAILABLE and `origin: policy` (fail closed).
  *
- * The budget is of processor time. Reading that clock for each handler would cost more than most policies
- * do, so the clock on the wall is looked at first: a handler that overruns it may be slow, or its thread
- * may have had to wait for a processor. The next handlers of the slot are then measured exactly.
+ * The budget is of processor time. Reading a clock for each handler would cost more than most policies do,
+ * so rounds of the runtime are looked at first: those that ran in one which took longer than their budget
+ * may be slow, or something else was, or the thread had to wait for a processor. Their next handlers are
+ * measured exactly.
  */
 import { messageOf, Status } from "@koala/interface";
 import type { Endpoint, PolicyCall } from "../call.ts";
@@ -36,6 +37,8 @@ export interface SlotHost {
   nowMicros(): number;
   /** Processor time of this thread. */
   cpuMicros(): number;
+  /** Counts the rounds of the runtime. */
+  readonly round: { readonly serial: number };
   random(): number;
   timer(fire: () => void): PolicyTimer;
   warn(slot: Slot, message: string, fields: Fields): void;
@@ -96,6 +99,8 @@ export class Slot {
   /** Handlers that are still to be measured exactly, and when the one that runs began. */
   private suspected = 0;
   private cpuBegin = 0;
+  /** The last round in which a handler ran. */
+  private ranIn = -1;
 
   /** Makes the instance; throws what `start` of the policy throws. */
   constructor(options: SlotOptions) {
@@ -130,17 +135,17 @@ export class Slot {
     if (this.failure !== "") return this.refuse(call, step);
     const { definition } = this;
     if (definition.onRequest === undefined) return Verdict.PASS;
-    const begin = this.enter(call, step);
+    this.enter(call, step);
     let verdict: Verdict = Verdict.PASS;
     try {
       verdict = definition.onRequest(call, this.ctx) ?? Verdict.PASS;
     } catch (error) {
-      this.leave(call, begin);
+      this.leave(call);
       if (error === malformedMessage) throw error;
       this.fail(`onRequest threw: ${describe(error)}`);
       return this.refuse(call, step);
     }
-    this.leave(call, begin);
+    this.leave(call);
     if (verdict === Verdict.HOLD) {
       if (this.failure !== "") return this.refuse(call, step);
       this.held.add(call);
@@ -155,17 +160,17 @@ export class Slot {
   response(call: LiveCall, step: Step): Verdict {
     const { definition } = this;
     if (definition.onResponse === undefined || this.failure !== "") return Verdict.PASS;
-    const begin = this.enter(call, step);
+    this.enter(call, step);
     let verdict: Verdict = Verdict.PASS;
     try {
       verdict = definition.onResponse(call, this.ctx) ?? Verdict.PASS;
     } catch (error) {
-      this.leave(call, begin);
+      this.leave(call);
       if (error === malformedMessage) throw error;
       this.fail(`onResponse threw: ${describe(error)}`);
       return Verdict.PASS;
     }
-    this.leave(call, begin);
+    this.leave(call);
     if (verdict === Verdict.DENY) this.denials++;
     return verdict === Verdict.DENY ? verdict : Verdict.PASS;
   }
@@ -174,14 +179,14 @@ export class Slot {
   route(call: LiveCall, step: Step, endpoints: readonly Endpoint[]): readonly Endpoint[] {
     const { definition } = this;
     if (definition.onRoute === undefined || this.failure !== "") return endpoints;
-    const begin = this.enter(call, step);
+    this.enter(call, step);
     let chosen: Endpoint | readonly Endpoint[] = endpoints;
     try {
       chosen = definition.onRoute(call, endpoints, this.ctx);
     } catch (error) {
       this.fail(`onRoute threw: ${describe(error)}`);
     }
-    this.leave(call, begin);
+    this.leave(call);
     if (chosen === endpoints) return endpoints;
     const list = Array.isArray(chosen) ? (chosen as readonly Endpoint[]) : [chosen as Endpoint];
     for (const endpoint of list) {
@@ -332,34 +337,34 @@ export class Slot {
     return verdict;
   }
 
-  private enter(call: LiveCall, step: Step): number {
+  private enter(call: LiveCall, step: Step): void {
     call.step = step;
     call.inside = true;
-    return this.beginRun();
+    this.beginRun();
   }
 
-  private leave(call: LiveCall, begin: number): void {
+  private leave(call: LiveCall): void {
     call.inside = false;
-    this.endRun("a handler", begin);
+    this.endRun("a handler");
   }
 
-  private beginRun(): number {
+  /** A round took so long. */
+  roundTook(serial: number, micros: number): void {
+    if (this.ranIn === serial && micros > this.budgetMicros) this.suspected = suspectedRuns;
+  }
+
+  private beginRun(): void {
     const { host } = this;
     host.running[0] = this.id;
+    this.ranIn = host.round.serial;
     if (this.suspected > 0) this.cpuBegin = host.cpuMicros();
-    return host.nowMicros();
   }
 
-  private endRun(what: string, begin: number): void {
+  private endRun(what: string): void {
     const { host } = this;
-    const took = host.nowMicros() - begin;
     host.running[0] = 0;
-    if (this.suspected === 0) {
-      if (took > this.budgetMicros) this.suspected = suspectedRuns;
-      return;
-    }
+    if (this.suspected === 0) return;
     this.suspected--;
-    if (took <= this.budgetMicros) return;
     const used = host.cpuMicros() - this.cpuBegin;
     if (used <= this.budgetMicros) return;
     const times = `${Math.round(used)} µs of processor time, its budget is ${this.budgetMicros} µs`;
@@ -415,7 +420,7 @@ export class Slot {
   /** Runs something of the policy's outside of a call. Its answer is `otherwise` when it fails. */
   guard<T>(what: string, run: () => T, otherwise?: T): T | undefined {
     if (this.failure !== "") return otherwise;
-    const begin = this.beginRun();
+    this.beginRun();
     let result = otherwise;
     let reason = "";
     try {
@@ -423,7 +428,7 @@ export class Slot {
     } catch (error) {
       reason = `${what} threw: ${describe(error)}`;
     }
-    this.endRun(what, begin);
+    this.endRun(what);
     if (reason !== "") this.fail(reason);
     return result;
   }
