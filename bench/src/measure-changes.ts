@@ -3,7 +3,7 @@
  * time says how long it had to wait for the next reply. `nothing` is the same without a change: garbage
  * collection and other processes make gaps, too.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { postAdmin } from "@koala/ctl";
@@ -30,20 +30,54 @@ interface Change {
   /** For how long the client watches. */
   readonly seconds: number;
   /** Makes the change; resolves with how long calls stood still, in microseconds, as the daemon says. */
-  make(prefix: string): Promise<number>;
+  make(place: Place): Promise<number>;
+}
+
+/** Where changes are made: the daemon's folder, and that of the policy whose code changes. */
+interface Place {
+  readonly prefix: string;
+  readonly policyFile: string;
 }
 
 function pauseOf({ runtimes }: ChangeAnswer): number {
   return Math.max(0, ...runtimes.map(({ pauseMicros }) => pauseMicros));
 }
 
-async function attach(prefix: string): Promise<number> {
+async function attach({ prefix }: Place): Promise<number> {
   const policy = { name: "change", use: "null" };
   return pauseOf(await postAdmin(prefix, "/v1/policies/attach", { policy }));
 }
 
-async function detach(prefix: string): Promise<number> {
+async function detach({ prefix }: Place): Promise<number> {
   return pauseOf(await postAdmin(prefix, "/v1/policies/detach", { name: "change" }));
+}
+
+/** Version N of a policy that counts calls; it takes over the count of the version before. */
+function writePolicy(file: string, version: number): void {
+  writeFileSync(
+    file,
+    `import { definePolicy, z } from "@koala/policy";
+
+export default definePolicy<object, { seen: number }>({
+  name: "counter",
+  version: "${version}.0.0",
+  config: z.strictObject({}),
+  start: () => ({ seen: 0 }),
+  onRequest(_call, ctx) {
+    ctx.state.seen++;
+  },
+  export: (ctx) => ctx.state,
+  import: (saved) => saved as { seen: number },
+});
+`,
+  );
+}
+
+let policyVersion = 1;
+
+async function upgradePolicy({ prefix, policyFile }: Place): Promise<number> {
+  writePolicy(policyFile, ++policyVersion);
+  return pauseOf(await postAdmin(prefix, "/v1/upgrade", { module: "counter" }));
 }
 
 const changes: readonly Change[] = [
@@ -54,19 +88,20 @@ const changes: readonly Change[] = [
     name: "upgrade-policy",
     times: 20,
     seconds: 0.4,
-    make: async (prefix) => pauseOf(await postAdmin(prefix, "/v1/upgrade", { module: "null" })),
+    make: upgradePolicy,
   },
   {
     name: "upgrade-engine",
     times: 20,
     seconds: 0.6,
-    make: async (prefix) => pauseOf(await postAdmin(prefix, "/v1/upgrade", { module: "frontend" })),
+    make: async ({ prefix }) =>
+      pauseOf(await postAdmin(prefix, "/v1/upgrade", { module: "frontend" })),
   },
   {
     name: "upgrade-daemon",
     times: 5,
     seconds: 6,
-    make: async (prefix) => {
+    make: async ({ prefix }) => {
       const { pauseMs, failed } = await postAdmin(prefix, "/v1/upgrade/daemon", {});
       if (failed > 0) throw new KoalaError("ERR_BENCH_REPLY", `${failed} calls were lost`);
       return pauseMs * 1000;
@@ -86,7 +121,10 @@ export async function measureChanges(
 ): Promise<Result[]> {
   progress(`${changeCaseName}: starting a daemon`);
   // One policy is there all the time, so that there is something to upgrade.
-  const settings = '[[policy]]\nuse = "null"\n';
+  const policies = stage.folder("upgrade-policies");
+  const policyFile = join(policies, "counter.ts");
+  writePolicy(policyFile, policyVersion);
+  const settings = `[modules]\ndirectories = ["${policies}"]\n\n[[policy]]\nuse = "counter"\n`;
   const host = await startHost(stage, "upgrade daemon", [], settings);
   stage.beforeClose(() => endSuccessor(host));
   const env = { KOALA_PREFIX: host.prefix };
@@ -103,7 +141,7 @@ export async function measureChanges(
   for (const change of changes.filter(({ name }) => names.includes(name))) {
     const times = isQuick ? 1 : change.times;
     progress(`${changeCaseName}: ${change.name}, ${times} times`);
-    results.push(await measureChange(change, times, client, host));
+    results.push(await measureChange(change, times, client, { prefix: host.prefix, policyFile }));
   }
   return results;
 }
@@ -112,7 +150,7 @@ async function measureChange(
   change: Change,
   times: number,
   client: Program,
-  { prefix }: Host,
+  place: Place,
 ): Promise<Result> {
   const gaps: number[] = [];
   const pauses: number[] = [];
@@ -120,14 +158,14 @@ async function measureChange(
   let failed = 0;
   let last: Watched | undefined;
   for (let i = 0; i < times; i++) {
-    if (change.name === "detach") await attach(prefix);
+    if (change.name === "detach") await attach(place);
     const watching = client.watch(change.seconds);
     await setTimeout(quietMs);
     const beganMs = performance.timeOrigin + performance.now();
-    pauses.push(await change.make(prefix));
+    pauses.push(await change.make(place));
     const endedMs = performance.timeOrigin + performance.now();
     last = await watching;
-    if (change.name === "attach") await detach(prefix);
+    if (change.name === "attach") await detach(place);
     gaps.push(longestGap(last, beganMs, endedMs + afterMs));
     const calls = last.callsPer10Ms.reduce((sum, count) => sum + count, 0);
     rates.push(calls / change.seconds);

@@ -89,7 +89,7 @@ const rateLimit: PolicySpec = {
   name: "rate-limit",
   use: "rate-limit",
   match: { side: "client" },
-  config: { rate: targetRate, mode: "queue" },
+  config: { rate: targetRate, burst: 50, mode: "queue" },
 };
 
 const qosSettings = `[[policy]]
