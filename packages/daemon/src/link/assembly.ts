@@ -16,6 +16,8 @@ export interface Assembly {
   isPrivate: boolean;
   /** `counted`: its bytes count as private memory; `waiting`: its sender waits until there is room. */
   granted: "apart" | "waiting" | "counted";
+  /** What its sender may send without a grant, while it counts as begun; else 0. */
+  reserved: number;
   /** Nobody wants it any more; what still comes is dropped. */
   dropped: boolean;
 }

@@ -287,7 +287,8 @@ export class LinkCalls implements CopyOwner {
     if (call === undefined) return;
     const body = loadBody(saved.body);
     const head = { call, callId, stream, isReply, body, total, received, granted };
-    const assembly = { ...head, isPrivate: true, dropped: false };
+    const reserved = Math.min(total, this.options.streamWindow);
+    const assembly = { ...head, isPrivate: true, reserved, dropped: false };
     this.grants.load(assembly);
     makeRoom(assembly, received);
     this.assemblies.add(assembly);
@@ -418,10 +419,20 @@ export class LinkCalls implements CopyOwner {
       received: 0,
       isPrivate: !placed,
       granted: "apart",
+      reserved: 0,
       dropped: false,
     };
+    const { streamWindow } = this.options;
+    if (!placed && !this.grants.begin(assembly, Math.min(total, streamWindow))) {
+      // Its chunks belong to nobody, and are dropped.
+      const text =
+        "too many large messages have begun and not ended; raise link_window in [limits]";
+      const origin = isReply ? Origin.LOCAL_DAEMON : Origin.REMOTE_DAEMON;
+      this.options.router.fail(call, Status.RESOURCE_EXHAUSTED, origin, text);
+      return;
+    }
     this.assemblies.add(assembly);
-    if (total <= this.options.streamWindow) return;
+    if (total <= streamWindow) return;
     if (placed) this.grantRest(assembly);
     else this.grants.request(assembly);
   }
