@@ -1,57 +1,25 @@
-// The example on docs/reference/policies/concurrency.md is one that the policy takes, and the tables name all keys.
-import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { describe, it } from "node:test";
-import { createPolicyHarness, Shop } from "@koala/testing-policy";
-import { parse } from "smol-toml";
+import { testPage } from "@koala/testing-policy";
 import policy from "./index.ts";
 
-const page = readFileSync(
-  new URL("../../../docs/reference/policies/concurrency.md", import.meta.url),
-  "utf8",
-);
-
-/** First cells of the rows of all tables. */
-const cells = [...page.matchAll(/^\| `([\w.]+)`/gm)].map(([, name]) => name);
-
-/** Cells of the row of a key. */
-function cellsOf(key: string): string[] {
-  const row = page.split("\n").find((line) => line.startsWith(`| \`${key}\` `)) ?? "";
-  const cells = row.split("|").map((cell) => cell.trim().replaceAll("`", ""));
-  return cells.slice(1, -1);
-}
-
-describe("the page of concurrency", () => {
-  it("has an example that works", () => {
-    const toml = /```toml\n([\s\S]*?)```/.exec(page)![1]!;
-    const { policy: list } = parse(toml) as {
-      policy: { use: string; config: Record<string, unknown>; match?: { method?: string } }[];
-    };
-    const { use, config, match } = list[0]!;
-    assert.equal(use, policy.name);
-    const only = match?.method === undefined ? {} : { match: { method: [match.method] } };
-    const harness = createPolicyHarness({ policy, config, service: Shop, ...only });
-    assert.notEqual(harness.call("Find").outcome, "malformed");
-  });
-
-  it("names all keys and counters", () => {
-    for (const name of [
-      ...["limit", "by", "adaptive", "queue", "keys_max", "status"],
-      ...["min", "max", "tolerance", "window", "length", "wait", "target", "interval"],
-      ...policy.counters!,
-    ])
-      assert.ok(cells.includes(name), name);
-    const known = Object.keys(policy.config.parse({ limit: 1 }) as object);
-    for (const key of known)
-      assert.ok(
-        cells.some((cell) => cell!.startsWith(key)),
-        key,
-      );
-  });
-
-  it("says what the defaults are", () => {
-    const defaults = policy.config.parse({ limit: 1 }) as unknown as Record<string, unknown>;
-    for (const key of ["by", "keys_max"])
-      assert.equal(cellsOf(key)[1], JSON.stringify(defaults[key]));
-  });
+testPage({
+  policy,
+  page: new URL("../../../docs/reference/policies/concurrency.md", import.meta.url),
+  smallest: { limit: 1 },
+  keys: [
+    "limit",
+    "by",
+    "adaptive",
+    "queue",
+    "keys_max",
+    "status",
+    "min",
+    "max",
+    "tolerance",
+    "window",
+    "length",
+    "wait",
+    "target",
+    "interval",
+  ],
+  defaults: ["by", "keys_max"],
 });

@@ -22,4 +22,5 @@ export { type Cost, type CostOptions, measureCost } from "./measure-cost.ts";
 export type { MetadataInit } from "./message-box.ts";
 export { reachableSize } from "./reachable-size.ts";
 export { testPolicy } from "./suite.ts";
+export { type PolicyPage, testPage } from "./suite-page.ts";
 export type { InvalidConfig, PolicySubject, ValidConfig } from "./suite-subject.ts";
