@@ -27,7 +27,7 @@ const table = {
   // Policies that ship are found by name at run time, so the daemon never imports one.
   "packages/daemon": [...belowProtocol, "protocol", "runtime", "policy", "policy-*", "transport-*"],
   "packages/client": [...belowProtocol, "protocol"],
-  "packages/ctl": ["interface", "protocol", "client"],
+  "packages/ctl": ["interface", "native", "protocol", "client"],
   "packages/testing": [...belowProtocol, "protocol", "runtime"],
   // Apart from `testing`, which packages below `policy` use in their tests.
   "packages/testing-policy": [...belowProtocol, "policy", "testing"],

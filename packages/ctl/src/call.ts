@@ -1,6 +1,6 @@
 /** `koalactl call`: an app like any other, for one call. */
 import { type Message, toJson } from "@bufbuild/protobuf";
-import { type CallOptions, connect, type MetadataEntry } from "@koala/mrpc";
+import type { CallOptions, MetadataEntry } from "@koala/mrpc";
 import { type CallTarget, findTarget } from "./call-target.ts";
 import { readText } from "./context.ts";
 import { usageError } from "./exit-code.ts";
@@ -34,6 +34,8 @@ export async function runCall(flags: CallFlags, output: Output): Promise<void> {
   const log = (level: string, message: string): void => {
     if (level !== "info") output.note(`koalactl: ${message}`);
   };
+  // Here and not above: the other commands need no addon, and `doctor` says what is wrong with it.
+  const { connect } = await import("@koala/mrpc");
   const mesh = await connect({ prefix, name: "koalactl", waitMs: timeoutMs, log });
   try {
     // The time that finding out has taken is part of what the caller has allowed.

@@ -1,6 +1,6 @@
 /** Where results go, and how they look: tables for people, one line of JSON for programs. */
 import { KoalaError, messageOf } from "@koala/interface";
-import { RpcError } from "@koala/mrpc";
+import { RpcError } from "@koala/mrpc/rpc-error";
 import { type Column, formatTable, type Paint, paintFor, printable } from "./table.ts";
 
 export type Format = "table" | "json";

@@ -1,7 +1,8 @@
 /** The commands of koalactl, as commander knows them; docs/reference/cli.md is compared with them. */
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
-import { type MetadataEntry, resolvePrefix } from "@koala/mrpc";
+import type { MetadataEntry } from "@koala/mrpc";
+import { resolvePrefix } from "@koala/mrpc/prefix";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { askAdmin } from "./admin-client.ts";
 import { parseMetadata, runCall } from "./call.ts";
