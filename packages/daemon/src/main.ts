@@ -17,6 +17,7 @@ Usage: koalad [options]
   --listen ADDRESS  host:port for other daemons; port 0 takes a free one, "" none
   --takeover FD     take over from the daemon at the other end of this descriptor, which starts this one
   --check           check the configuration and exit
+  --print           check the configuration, print it with all defaults as JSON, and exit
   --version         print the version and exit
   --help            print this text and exit
 
@@ -39,10 +40,11 @@ async function main(): Promise<void> {
   try {
     loaded = load();
     log = createLog(logOptionsFrom(process.env, loaded.config.log));
-    if (flags.check) {
+    if (flags.check || flags.print) {
       await checkPolicies(loaded);
       await log.close();
-      process.stdout.write("koalad: the configuration is in order\n");
+      const facts = JSON.stringify({ version, config: loaded.config });
+      process.stdout.write(flags.print ? `${facts}\n` : "koalad: the configuration is in order\n");
       return;
     }
   } catch (error) {
@@ -108,6 +110,7 @@ interface Flags {
   prefix: string | undefined;
   listen: string | undefined;
   check: boolean;
+  print: boolean;
   takeover: number | undefined;
 }
 
@@ -120,6 +123,7 @@ function readFlags(): Flags | undefined {
         listen: { type: "string" },
         takeover: { type: "string" },
         check: { type: "boolean" },
+        print: { type: "boolean" },
         version: { type: "boolean" },
         help: { type: "boolean", short: "h" },
       },
@@ -127,9 +131,9 @@ function readFlags(): Flags | undefined {
     if (values.help === true) process.stdout.write(usage);
     else if (values.version === true) process.stdout.write(`${version}\n`);
     else {
-      const { config, prefix, listen, check } = values;
+      const { config, prefix, listen, check, print } = values;
       const takeover = values.takeover === undefined ? undefined : Number(values.takeover);
-      return { config, prefix, listen, check: check === true, takeover };
+      return { config, prefix, listen, check: check === true, print: print === true, takeover };
     }
   } catch (error) {
     process.stderr.write(`koalad: ${messageOf(error)}\n\n${usage}`);
