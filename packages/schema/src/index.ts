@@ -8,6 +8,8 @@ export { codecFor } from "./codec.ts";
 export { type CompareResult, compareServices, type MethodMatch } from "./compare-services.ts";
 export { segmentBytesMin } from "./limits.ts";
 export type { MessageCodec, SegmentSink } from "./message-codec.ts";
+export type { ProtobufCodec } from "./protobuf-codec.ts";
+export { ProtobufCode, protobufReasons } from "./protobuf-reasons.ts";
 export {
   type MethodKind,
   type MethodSchema,
