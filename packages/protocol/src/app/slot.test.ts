@@ -31,6 +31,8 @@ const wordsOf: Record<string, number[]> = {
     slot.W_KIND,
     ...Array.from({ length: 2 * slot.RELEASES_PER_SLOT }, (_, index) => 1 + index),
   ],
+  MESSAGE: [slot.W_KIND, slot.W_CALL, slot.W_COST, slot.W_COUNT, ...block],
+  CREDIT: [slot.W_KIND, slot.W_CALL, slot.W_COST, slot.W_RELEASED_TAG, slot.W_RELEASED_OFFSET],
 };
 
 test("a slot is what a ring carries, in words", () => {

@@ -37,9 +37,34 @@
  * status details (REPLY)                   status details (REPLY)
  * ```
  *
+ * A streaming call has MESSAGE slots between CALL and REPLY, and CREDIT slots the other way:
+ *
+ * ```
+ *            MESSAGE                       CREDIT
+ * word  0    kind | flags<<8               kind | flags<<8
+ *       1    call id                       call id
+ *       3    cost: bytes of credit         bytes granted
+ *       4-9  as in CALL                    –
+ *      10    messages in the block         –
+ *      12,13 released block                released block
+ * ```
+ *
+ * The CALL of a method that takes a stream has no message (inline length 0; NO_BLOCK, unless there is
+ * metadata). The REPLY of a method that returns a stream has none either, whatever its status.
+ *
+ * Small messages share a block: with a count of 2 or more, the inline part is a row of records, each a
+ * header of {@link BATCH_RECORD_BYTES} (length of the message's inline part in bytes, then 0) and the inline
+ * part, padded to 8; there are no segments. With a count of 1 the block is a message as in CALL. With a
+ * count of 0 there is no message (END or HEADERS alone).
+ *
+ * A sender may send as long as its credit for the call is above 0, and pays inline part and segment bytes
+ * of the block, so it goes below 0 by one block at most. It begins with {@link streamCreditInitial}; the
+ * receiver grants more as its app takes messages: what they cost, which the slot says because a message
+ * may have another size there.
+ *
  * Who frees: a `CALL` block belongs to the daemon until the `REPLY` of that call (with `HOLD`: until a
  * `RELEASE` names it). A `REPLY` block of a server app belongs to the daemon until a `RELEASE` names it.
- * A receive block belongs to the app until it names it in a `RELEASE` or in words 12 and 13; the `REPLY`
+ * So does a `MESSAGE` block of any app. A receive block belongs to the app until it names it in a `RELEASE` or in words 12 and 13; the `REPLY`
  * of a server app releases the block of its `CALL`, too, unless it carries `HOLD`.
  */
 
@@ -52,6 +77,10 @@ export const SlotKind = {
   REPLY: 2,
   CANCEL: 3,
   RELEASE: 4,
+  /** Messages of a streaming call, after its CALL and before its REPLY. */
+  MESSAGE: 5,
+  /** More bytes of messages of a streaming call may be sent. */
+  CREDIT: 6,
 } as const;
 export type SlotKind = (typeof SlotKind)[keyof typeof SlotKind];
 
@@ -67,6 +96,15 @@ export const SlotFlag = {
   WAIT_FOR_READY: 8,
   /** The slot has no block (an empty reply with a bare status). */
   NO_BLOCK: 16,
+  /**
+   * MESSAGE: from the callee to the caller. CREDIT: granted by the callee, for messages to it. The call id
+   * is then the callee's, between the callee and its daemon.
+   */
+  FROM_CALLEE: 32,
+  /** MESSAGE: the sender sends no more messages in this call. With or without a message. */
+  END: 64,
+  /** MESSAGE: its metadata are the call's response headers; without a message. At most once, and first. */
+  HEADERS: 128,
 } as const;
 
 /** Word indices, named. */
@@ -83,6 +121,10 @@ export const W_SEGMENT_COUNT = 7;
 export const W_SEGMENT_BYTES = 8;
 export const W_METADATA_LENGTH = 9;
 export const W_DETAILS_LENGTH = 10;
+/** MESSAGE: bytes of credit that it took from its sender. CREDIT: bytes granted. */
+export const W_COST = 3;
+/** MESSAGE: how many messages the block has; see {@link BATCH_RECORD_BYTES}. */
+export const W_COUNT = 10;
 export const W_RELEASED_TAG = 12;
 export const W_RELEASED_OFFSET = 13;
 
@@ -95,6 +137,17 @@ export const SEGMENTS_MAX = 64;
 export const SEGMENT_ROW_BYTES = 16;
 /** W3C trace context: 16 bytes trace id, 8 bytes span id, 1 byte flags, 7 bytes zero. */
 export const TRACE_BYTES = 32;
+
+/** Before each message of a block with several: its inline length, and 0. */
+export const BATCH_RECORD_BYTES = 8;
+/** Messages that one block can have. */
+export const batchMessagesMax: number = 1024;
+/** Bytes of a block with several messages, at most. */
+export const batchBytesMax: number = 16 * 1024;
+/** Credit of each direction of a streaming call at its beginning, bytes. */
+export const streamCreditInitial: number = 64 * 1024;
+/** Credit beyond this is a violation. */
+export const streamCreditMax: number = 1024 * 1024 * 1024;
 
 /** The next multiple of 8. */
 export function padTo8(bytes: number): number {

@@ -55,10 +55,10 @@ export const FrameType = {
   CANCEL: 19,
   /** `value` = bytes that may be sent in addition, on the stream, or on the link for stream 0. */
   CREDIT: 20,
-  /** A further message of a streaming call (long header). */
+  /** Messages of a streaming call; long header, with their number in word 3 and their cost in word 6. */
   STREAM_MESSAGE: 21,
-  /** The sender of a streaming call has no more messages. */
-  STREAM_END: 22,
+  /** `value` = bytes of messages of the stream that may be sent in addition, by the other end. */
+  STREAM_CREDIT: 22,
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
@@ -67,8 +67,10 @@ export const FrameFlag = {
   FROM_CALLEE: 1,
   /** A trace context is there. */
   TRACE: 2,
-  /** REQUEST: further messages follow (STREAM_MESSAGE, STREAM_END). Unary calls do not set it. */
-  MORE: 4,
+  /** STREAM_MESSAGE: the sender has no more messages. */
+  END: 4,
+  /** STREAM_MESSAGE: its metadata are the call's response headers. */
+  HEADERS: 8,
 } as const;
 
 export const LONG_HEADER_BYTES = 32;
@@ -79,10 +81,12 @@ export const F_STREAM = 2;
 export const F_VALUE = 3;
 export const F_BINDING = 3;
 export const F_MESSAGE_LENGTH = 3;
+export const F_COUNT = 3;
 export const F_INLINE = 4;
 export const F_SEGMENT_BYTES = 5;
 export const F_TIMEOUT = 6;
 export const F_DETAILS_LENGTH = 6;
+export const F_COST = 6;
 export const F_LENGTHS = 7;
 
 /** Bytes that the parts between header and body may take together; they are in the first frame. */
