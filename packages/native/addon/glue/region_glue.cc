@@ -35,9 +35,23 @@ void link_mapping(State *state, Mapping *mapping) {
   state->mappings = mapping;
 }
 
+/*
+ * V8 takes every byte behind a buffer for memory that it could win back by collecting garbage, and collects
+ * more often. But mappings are shared memory, mostly untouched, and unmapped by who uses them: with thousands of
+ * them a thread would do little else than collect. So what V8 adds for a buffer is taken off again, and back
+ * when V8 has taken it off itself.
+ */
+void discount(napi_env env, int64_t bytes) {
+  int64_t total;
+  napi_adjust_external_memory(env, -bytes, &total);
+}
+
 void unmap(Mapping *mapping) {
   if (!mapping->mapped) return;
   mapping->mapped = false;
+  if (!mapping->state->ending) {
+    discount(mapping->state->env, -static_cast<int64_t>(mapping->bytes));
+  }
   if (mapping->previous != nullptr) mapping->previous->next = mapping->next;
   else mapping->state->mappings = mapping->next;
   if (mapping->next != nullptr) mapping->next->previous = mapping->previous;
@@ -117,9 +131,11 @@ napi_value region_map_call(napi_env env, napi_callback_info info) {
     throw_errno(env, result, "mmap", writable ? "writable" : "read-only");
     return nullptr;
   }
+  discount(env, bytes);
   napi_value buffer;
   if (napi_create_external_arraybuffer(env, mapping->address, mapping->bytes, on_buffer_collected,
                                        mapping, &buffer) != napi_ok) {
+    discount(env, -bytes);
     region_unmap(mapping->address, mapping->bytes);
     free(mapping);
     throw_error(env, "ERR_NATIVE_BUFFER",
