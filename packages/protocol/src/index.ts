@@ -32,6 +32,7 @@ export {
   eventBusHeader,
   eventTopics,
 } from "./admin/events.ts";
+export type * from "./admin/modules.ts";
 export type * from "./admin/policies.ts";
 export type * from "./admin/runtimes.ts";
 export type * from "./admin/upgrade.ts";
@@ -43,6 +44,7 @@ export {
   CONTROL_VERSION,
   controlPacketBytesMax,
   type DaemonMessage,
+  prefixBytesMax,
   SEND_RING_OFFSET,
 } from "./app/control.ts";
 export { decodeMetadata, encodeMetadata, type MetadataEntry } from "./app/metadata.ts";

@@ -3,6 +3,7 @@
  * neither files nor the environment.
  */
 import { dirname, resolve } from "node:path";
+import { prefixBytesMax } from "@koala/protocol";
 import { parse, TomlError } from "smol-toml";
 import type { Address } from "./address.ts";
 import type { Config } from "./config.ts";
@@ -12,9 +13,6 @@ import type { Place, Problem } from "./problem.ts";
 import { type Document, findRelationProblems } from "./relation.ts";
 import { type FileConfig, fileSchema, keyType } from "./schema.ts";
 import { findNode, scanToml } from "./toml-positions.ts";
-
-/** Socket paths end after 107 bytes (`sun_path`); this leaves 23 for the names below the prefix. */
-const prefixBytesMax = 84;
 
 /** Deeper nesting is refused before it costs stack. */
 const nestingMax = 32;

@@ -13,6 +13,8 @@ export const controlPacketBytesMax: number = 64 * 1024;
 export const CONTROL_SOCKET = "koala.sock";
 /** Name of the admin socket inside the prefix directory. */
 export const ADMIN_SOCKET = "admin.sock";
+/** Socket paths end after 107 bytes (`sun_path`); this leaves 23 for the names below the prefix. */
+export const prefixBytesMax = 84;
 
 /** App to daemon. The daemon checks it with `appRequestSchema` and closes the channel when it does not fit. */
 export type AppRequest =
