@@ -7,6 +7,8 @@ import type { Output } from "./output.ts";
 /** Folder of the daemon, and where results go. */
 export interface Context {
   readonly prefix: string;
+  /** What `--prefix` says. */
+  readonly givenPrefix: string | undefined;
   readonly output: Output;
   /** Environment of the command. */
   readonly env: NodeJS.ProcessEnv;

@@ -13,10 +13,21 @@ export const Exit = {
 } as const;
 export type Exit = (typeof Exit)[keyof typeof Exit];
 
+/** Ends a command that has said itself all there is to say. */
+export class ExitWith extends Error {
+  readonly exit: Exit;
+
+  constructor(exit: Exit) {
+    super(`exit code ${exit}`);
+    this.exit = exit;
+  }
+}
+
 /** What a program that failed with this error exits with. */
 export function exitCodeOf(error: unknown): Exit {
   // Help and version come as errors, too: their exit code is 0 when they were asked for.
   if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.OK : Exit.USAGE;
+  if (error instanceof ExitWith) return error.exit;
   if (!(error instanceof KoalaError)) return Exit.FAILED;
   if (error.code === "ERR_CTL_USAGE" || error.code === "ERR_CTL_JSON") return Exit.USAGE;
   const isNoDaemon = error.code === "ERR_CTL_NO_DAEMON" || error.code === "ERR_CONNECT_NO_DAEMON";

@@ -1,5 +1,4 @@
 /** The commands of koalactl, as commander knows them; docs/reference/cli.md is compared with them. */
-import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import type { MetadataEntry } from "@koala/mrpc";
 import { resolvePrefix } from "@koala/mrpc/prefix";
@@ -8,15 +7,18 @@ import { askAdmin } from "./admin-client.ts";
 import { parseMetadata, runCall } from "./call.ts";
 import { addConfigCommands } from "./config-commands.ts";
 import type { ContextOf } from "./context.ts";
+import { addDoctorCommand } from "./doctor/doctor-command.ts";
 import { addEventCommand } from "./event-commands.ts";
 import { takeInterrupts } from "./interrupt.ts";
 import { appColumns, bindingColumns, linkColumns, serviceColumns } from "./list-columns.ts";
+import { addModuleCommands } from "./module-commands.ts";
 import { type Format, Output, type Surroundings } from "./output.ts";
 import { addPolicyCommands } from "./policy-commands.ts";
 import { parseDuration } from "./quantity.ts";
 import { addRuntimeCommands } from "./runtime-commands.ts";
 import { formatStatus } from "./status-view.ts";
 import { addUpgradeCommand } from "./upgrade-commands.ts";
+import { version } from "./version.ts";
 
 interface GlobalFlags {
   prefix?: string;
@@ -36,7 +38,7 @@ export function createProgram(surroundings: Surroundings): Command {
   const { stdout, stderr } = surroundings;
   const program = new Command("koalactl")
     .description("Shows what a Koala daemon does, changes it while it runs, and makes calls.")
-    .version(versionOfPackage(), "-V, --version", "print the version")
+    .version(version, "-V, --version", "print the version")
     .option("--prefix <dir>", "folder of the daemon (default: KOALA_PREFIX, or that of koalad)")
     .addOption(
       new Option("-o, --output <format>", "how to print")
@@ -57,14 +59,17 @@ export function createProgram(surroundings: Surroundings): Command {
     const { prefix, output } = program.opts<GlobalFlags>();
     return {
       prefix: resolve(resolvePrefix(prefix, surroundings.env)),
+      givenPrefix: prefix,
       output: new Output(output, surroundings),
       env: surroundings.env,
       interrupted: () => surroundings.interrupted ?? takeInterrupts(),
     };
   };
+  addDoctorCommand(program, contextOf);
   addLists(program, contextOf);
   addCall(program, contextOf);
   addPolicyCommands(program, contextOf);
+  addModuleCommands(program, contextOf);
   addConfigCommands(program, contextOf);
   addUpgradeCommand(program, contextOf);
   addEventCommand(program, contextOf);
@@ -151,10 +156,4 @@ function parseTimeout(text: string): number {
 
 function addHeader(text: string, entries: MetadataEntry[]): MetadataEntry[] {
   return [...entries, parseMetadata(text)];
-}
-
-function versionOfPackage(): string {
-  const manifest: unknown = createRequire(import.meta.url)("../package.json");
-  const hasVersion = typeof manifest === "object" && manifest !== null && "version" in manifest;
-  return hasVersion ? String(manifest.version) : "0.0.0";
 }

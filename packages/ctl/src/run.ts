@@ -1,6 +1,6 @@
 /** One run of koalactl, from arguments to exit code. */
 import { CommanderError } from "commander";
-import { Exit, exitCodeOf } from "./exit-code.ts";
+import { Exit, ExitWith, exitCodeOf } from "./exit-code.ts";
 import { type Format, Output, type Surroundings } from "./output.ts";
 import { createProgram } from "./program.ts";
 
@@ -15,7 +15,7 @@ export async function run(
     return Exit.OK;
   } catch (error) {
     // Commander has printed what it had to say.
-    if (!(error instanceof CommanderError)) {
+    if (!(error instanceof CommanderError || error instanceof ExitWith)) {
       const format = program.opts<{ output: Format }>().output;
       new Output(format, surroundings).failure(error);
     }
