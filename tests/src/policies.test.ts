@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Status } from "@koala/mrpc";
+import type { PolicySpec } from "@koala/protocol";
 import { spawnNode, until } from "@koala/testing";
 import { AdminError, askAdmin } from "./admin.ts";
 import { startDaemon } from "./cluster.ts";
@@ -416,6 +417,59 @@ when = "caller.app != \\"x\\" && request.texxt == 'soup'"
     await assert.rejects(
       startDaemon(test, { prefix: daemon.prefix, config: text }),
       /koala\.toml:\d+:7: policy "count": there is no module "count"/,
+    );
+  });
+
+  it("are refused while what they need before them is not there", async (test) => {
+    const stage = await startPolicyStage(test);
+    const { post, write, policies, daemon } = stage;
+    const needing = countingPolicy("1.0.0", 'needs: { after: ["null"] },');
+    const path = write("count.ts", needing.replace('name: "count"', 'name: "second"'));
+    const attach = (policy: PolicySpec): Promise<unknown> =>
+      post("/v1/policies/attach", { policy });
+
+    const missing = await refusalOf(attach({ use: "count" }));
+    assert.equal(missing.code, "ERR_MODULE_NEEDS");
+    assert.match(missing.message, /needs the policy "null" before it, which is not attached/);
+    assert.ok(missing.message.includes(path), missing.message);
+    await attach({ use: "null", order: 50 });
+    const behind = await refusalOf(attach({ use: "count", order: 10 }));
+    assert.match(behind.message, /attached behind it, with order 50/);
+    await attach({ use: "count", order: 60 });
+
+    const needed = await refusalOf(post("/v1/policies/detach", { name: "null" }));
+    assert.equal(needed.code, "ERR_MODULE_NEEDS");
+    const idle = await refusalOf(post("/v1/policies/set", { name: "null", enabled: false }));
+    assert.match(idle.message, /attached but not enabled/);
+    assert.deepEqual(
+      (await policies()).map(({ name, state }) => `${name} ${state}`),
+      ["null active", "count active"],
+    );
+
+    write("count.ts", countingPolicy("1.1.0", 'needs: { features: ["teleport"] },'));
+    const refused = await refusalOf(
+      post("/v1/policies/attach", { policy: { use: "count", name: "again" }, dryRun: true }).then(
+        () => post("/v1/upgrade", { module: "count" }),
+      ),
+    );
+    assert.equal(refused.code, "ERR_MODULE_NEEDS");
+    assert.match(refused.message, /count\.ts:\d+:\d+: .*needs "teleport"/);
+
+    const { modules, offers } = await askAdmin(daemon.prefix, "/v1/modules");
+    assert.ok(offers.includes("policy/1.0") && offers.includes("frontend/1"), offers.join());
+    assert.deepEqual(
+      modules.map(({ name, version, policies: users }) => [name, version, ...users]).slice(0, 2),
+      [
+        ["null", "1.0.0", "null"],
+        ["second", "1.0.0", "count"],
+      ],
+    );
+    assert.deepEqual(
+      modules.slice(2).map(({ name, file }) => [name, file]),
+      [
+        ["frontend", ""],
+        ["adapter", ""],
+      ],
     );
   });
 });

@@ -23,6 +23,7 @@ type Context = PolicyContext<AclConfig, AclState>;
 export const aclPolicy: PolicyDefinition<AclConfig, AclState> = definePolicy<AclConfig, AclState>({
   name: "acl",
   version: "1.0.0",
+  provides: ["deny"],
   config: aclConfig,
   counters: ["allowed", "denied", "shadow_denied", "failed_rules"],
   check: (config) => [...repeatedNames(config), ...problemsWithoutMethod(config)],

@@ -30,6 +30,7 @@ export const concurrencyPolicy: PolicyDefinition<ConcurrencyConfig, Gate> = defi
 >({
   name: "concurrency",
   version: "1.0.0",
+  provides: ["deny", "hold"],
   stateVersion,
   config: concurrencyConfig,
   counters: [

@@ -43,6 +43,7 @@ export const faultPolicy: PolicyDefinition<FaultConfig, FaultState> = definePoli
 >({
   name: "fault",
   version: "1.0.0",
+  provides: ["deny", "hold"],
   stateVersion,
   config: faultConfig,
   counters: ["delayed", "aborted", "given_up"],

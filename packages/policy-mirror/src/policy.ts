@@ -17,6 +17,7 @@ export const mirrorPolicy: PolicyDefinition<MirrorConfig, undefined> = definePol
 >({
   name: "mirror",
   version: "1.0.0",
+  provides: ["mirror"],
   config: mirrorConfig,
   counters: ["mirrored", "dropped", "succeeded", "failed"],
 

@@ -60,6 +60,7 @@ const lookAgainMs = 1;
 export const qosPolicy: PolicyDefinition<QosConfig, QosState> = definePolicy<QosConfig, QosState>({
   name: "qos",
   version: "1.0.0",
+  provides: ["change", "deny", "hold"],
   config: qosConfig,
   counters: ["passed", "held", "rejected"],
   sharedBytes: () => boardBytes,

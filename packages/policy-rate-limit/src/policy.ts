@@ -40,6 +40,7 @@ export const rateLimitPolicy: PolicyDefinition<RateLimitConfig, RateLimitState> 
 >({
   name: "rate-limit",
   version: "1.0.0",
+  provides: ["deny", "hold"],
   stateVersion,
   config: rateLimitConfig,
   counters: ["passed", "queued", "rejected", "given_up", "evicted"],

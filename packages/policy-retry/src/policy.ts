@@ -43,6 +43,7 @@ export const retryPolicy: PolicyDefinition<RetryConfig, RetryState> = definePoli
 >({
   name: "retry",
   version: "1.0.0",
+  provides: ["hold", "attempt"],
   stateVersion,
   config: retryConfig,
   counters: ["retries", "hedges", "recovered", "exhausted", "budget_exhausted"],

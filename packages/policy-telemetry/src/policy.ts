@@ -55,6 +55,7 @@ export const telemetry: PolicyDefinition<TelemetryConfig, TelemetryState> = defi
 >({
   name: "telemetry",
   version: "0.1.0",
+  provides: ["change"],
   stateVersion: layoutVersion,
   config: telemetryConfig,
   counters: ["failed", "series", "spans"],

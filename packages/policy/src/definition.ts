@@ -3,6 +3,7 @@ import type { MethodSchema } from "@koala/schema";
 import type { z } from "zod";
 import type { Endpoint, PolicyCall } from "./call.ts";
 import type { ControlContext, ControlPart, PolicyContext } from "./context.ts";
+import type { PolicyAbility, PolicyNeeds } from "./manifest.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** Something wrong with a configuration that its schema alone can't see. */
@@ -42,6 +43,10 @@ export interface PolicyDefinition<
   readonly config: z.ZodType<Config>;
   /** Names of the numbers in `ctx.counters`. */
   readonly counters?: readonly string[];
+  /** What it may do to calls. Handlers, state and the control part need not be named, they are seen. */
+  readonly provides?: readonly PolicyAbility[];
+  /** What it can't run without; a daemon that does not have it refuses the policy. */
+  readonly needs?: PolicyNeeds;
   /** Bytes of `ctx.shared`, for a configuration; 0 when not given. */
   sharedBytes?(config: Config, runtimes: number): number;
   /** What is wrong with a configuration beyond its type; asked before anything changes. */

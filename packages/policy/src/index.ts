@@ -39,4 +39,12 @@ export {
   statusField,
 } from "./fields.ts";
 export { KeyHash } from "./key-hash.ts";
+export {
+  type PolicyAbility,
+  type PolicyNeeds,
+  policyAbilities,
+  policyContract,
+  policyFeatures,
+  policyHooks,
+} from "./manifest.ts";
 export { Verdict } from "./verdict.ts";

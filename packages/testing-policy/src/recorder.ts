@@ -1,5 +1,5 @@
 /** Listens to a policy: what its handlers were called with, and what they said. */
-import type { PolicyCall, PolicyDefinition } from "@koala/policy";
+import type { PolicyAbility, PolicyCall, PolicyDefinition } from "@koala/policy";
 import { Verdict } from "@koala/policy";
 
 /** How often the handlers of one call ran. */
@@ -14,6 +14,8 @@ export class Recorder {
   /** The policy, with its handlers listened to. */
   readonly policy: PolicyDefinition;
   readonly byRequestId: Map<string, Seen> = new Map();
+  /** What it was seen to do in its handlers. */
+  readonly abilities: Set<PolicyAbility> = new Set();
 
   constructor(policy: PolicyDefinition) {
     this.policy = {
@@ -23,13 +25,19 @@ export class Recorder {
         seen.requests++;
         const verdict = policy.onRequest?.(call, ctx);
         if (verdict !== Verdict.DENY) seen.wasTaken = true;
-        return verdict;
+        return this.noted(verdict);
       },
       onResponse: (call, ctx) => {
         this.of(call).responses++;
-        return policy.onResponse?.(call, ctx);
+        return this.noted(policy.onResponse?.(call, ctx));
       },
     };
+  }
+
+  private noted(verdict: Verdict | undefined): Verdict | undefined {
+    if (verdict === Verdict.DENY) this.abilities.add("deny");
+    if (verdict === Verdict.HOLD) this.abilities.add("hold");
+    return verdict;
   }
 
   of({ requestId }: Pick<PolicyCall, "requestId">): Seen {

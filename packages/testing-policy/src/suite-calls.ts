@@ -56,6 +56,10 @@ export function testCalls(subject: PolicySubject): void {
         const fixture = fixtureFor(subject, config);
         const calls = endInEveryWay(fixture, subject);
         assertOneResponseEach(fixture, calls);
+        const declared = subject.policy.provides ?? [];
+        for (const ability of fixture.recorder.abilities) {
+          assert.ok(declared.includes(ability), `"${ability}" is in "provides" of its manifest`);
+        }
       });
       it(`keeps nothing of ${callsMany} calls, however they end (${name})`, () => {
         keepsNothing(subject, config);

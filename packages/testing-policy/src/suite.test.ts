@@ -50,6 +50,11 @@ const breakers: readonly [name: string, members: string, finds: RegExp][] = [
     "start: () => ({}), export: () => ({ f() {} }), import: () => ({})",
     /not ok .*exports what can be sent to another thread/,
   ],
+  [
+    "does not say that it denies",
+    "onRequest: (call) => call.deny(8, 'no', 'r')",
+    /not ok .*follows each request it took/,
+  ],
   ["takes unknown keys", "config: z.looseObject({})", /not ok .*a key that there is not/],
   [
     "throws for long texts",

@@ -32,7 +32,7 @@ import type { DaemonReport } from "./admin-report.ts";
 import { type AdminServer, startAdminServer } from "./admin-server.ts";
 import { addStatusRoutes } from "./admin-status-routes.ts";
 import { AppServer } from "./app-server.ts";
-import { addModuleUpgradeRoute } from "./upgrade-routes.ts";
+import { addModulesRoute, addModuleUpgradeRoute } from "./upgrade-routes.ts";
 
 const acceptsPerTurn = 64;
 
@@ -122,6 +122,7 @@ export class Daemon {
       log: log.area("runtime"),
     });
     addModuleUpgradeRoute(this.admin, [this.engineUpgrades, this.policies]);
+    addModulesRoute(this.admin, [this.policies, this.engineUpgrades]);
     this.moves = new AppMoves({
       runtimes: () => this.runtimes.threads,
       apps: () => this.appServer!,

@@ -1,7 +1,9 @@
-/** `POST /v1/upgrade`: newer code for a module, be it an engine or a policy. */
+/** Modules at the admin socket, be they engines or policies: which there are, and newer code for them. */
 import { KoalaError } from "@koala/interface";
-import type { ChangeAnswer, UpgradeModuleRequest } from "@koala/protocol";
+import type { ChangeAnswer, ModuleStatus, UpgradeModuleRequest } from "@koala/protocol";
 import { z } from "zod";
+import { offeredToEngines } from "../engines/engine-module.ts";
+import { offeredToPolicies } from "../modules/index.ts";
 import type { AdminRegistry, AdminRequest } from "./admin-registry.ts";
 
 /** Somebody whose modules can be upgraded. */
@@ -20,7 +22,22 @@ const upgradeBody = z.strictObject({
   dryRun: z.boolean().optional(),
 }) as z.ZodType<UpgradeModuleRequest>;
 
-/** The first of `upgrades` that has a module upgrades it. */
+/** `GET /v1/modules`: what is loaded, by whom. */
+export function addModulesRoute(
+  registry: AdminRegistry,
+  owners: readonly { modules(): ModuleStatus[] }[],
+): void {
+  registry.add({
+    method: "GET",
+    path: "/v1/modules",
+    handle: () => ({
+      offers: [...offeredToPolicies, ...offeredToEngines],
+      modules: owners.flatMap((owner) => owner.modules()),
+    }),
+  });
+}
+
+/** `POST /v1/upgrade`: the first of `upgrades` that has a module upgrades it. */
 export function addModuleUpgradeRoute(
   registry: AdminRegistry,
   upgrades: readonly ModuleUpgrades[],

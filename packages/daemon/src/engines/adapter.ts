@@ -3,13 +3,14 @@ import { Link } from "../link/link.ts";
 import type { LinkOptions } from "../link/link-options.ts";
 import { type LinkState, linkStateVersion } from "../link/link-state.ts";
 import { version } from "../version.ts";
-import type { EngineModule } from "./engine-module.ts";
+import { type EngineModule, engineContracts } from "./engine-module.ts";
 
 export type AdapterModule = EngineModule<LinkOptions, Link, LinkState>;
 
 /** The adapter that this daemon was built with. */
 export const builtInAdapter: AdapterModule = {
   name: "adapter",
+  contract: engineContracts.adapter,
   version,
   stateVersion: linkStateVersion,
   accepts: ({ version: theirs, stateVersion }) =>

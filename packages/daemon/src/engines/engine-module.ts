@@ -19,10 +19,23 @@ export interface EngineVersion {
   readonly stateVersion: number;
 }
 
+/**
+ * Version of what engines of a kind and the rest of the daemon expect of each other: their options, and the
+ * members that are called. Code that is written for another one is refused.
+ */
+export const engineContracts = { frontend: 1, adapter: 1 } as const;
+
+/** The same as texts: `frontend/1`. */
+export const offeredToEngines: readonly string[] = Object.entries(engineContracts).map(
+  ([kind, version]) => `${kind}/${version}`,
+);
+
 /** A version of the code of one kind of engine. */
 export interface EngineModule<Options, Engine, State> extends EngineVersion {
   /** The kind: `frontend` (apps) or `adapter` (links). */
   readonly name: string;
+  /** Of `engineContracts`, the one that it is written for. */
+  readonly contract: number;
   /** Why it can't take over engines of another version; "" when it can. */
   accepts(from: EngineVersion): string;
   /** A new engine, running. */
@@ -58,7 +71,7 @@ export interface EngineMove {
 }
 
 /** What is wrong with a value that should be an engine module of this kind; "" when nothing is. */
-export function engineModuleProblem(value: unknown, name: string): string {
+export function engineModuleProblem(value: unknown, name: keyof typeof engineContracts): string {
   if (typeof value !== "object" || value === null) {
     return `expected an engine module as the default export, found ${value === null ? "null" : typeof value}`;
   }
@@ -71,6 +84,10 @@ export function engineModuleProblem(value: unknown, name: string): string {
   }
   if (!Number.isInteger(module["stateVersion"])) {
     return `the engine module "${name}" has no stateVersion; expected a whole number`;
+  }
+  const contract = engineContracts[name];
+  if (module["contract"] !== contract) {
+    return `the engine module "${name}" ${module["version"]} is written for contract ${JSON.stringify(module["contract"])}, and this daemon has ${name}/${contract}. Take the one of a version of the daemon with the same contract`;
   }
   for (const key of ["accepts", "create", "restore"]) {
     if (typeof module[key] !== "function") {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { AreaLog } from "../log/index.ts";
-import { engineModuleProblem } from "./engine-module.ts";
+import { engineContracts, engineModuleProblem } from "./engine-module.ts";
 import type { EngineAnswer, EngineCommand } from "./engine-orders.ts";
 import { EngineUpgrades } from "./engine-upgrades.ts";
 import { type OrderTaker, RuntimeOrders } from "./runtime-orders.ts";
@@ -45,7 +45,10 @@ function make(fails: Record<string, EngineAnswer> = {}): {
   const upgrades = new EngineUpgrades({
     runtimes: () => runtimes,
     orders,
-    compile: (path) => `${path}.compiled`,
+    compile: (path) => ({
+      entry: path,
+      compiled: { path: `${path}.compiled`, hash: "0123456789", sources: new Map(), order: [] },
+    }),
     alone: (change) => change(),
     revision: () => 4,
     events: { publish: nothing },
@@ -91,11 +94,24 @@ describe("EngineUpgrades", () => {
     await upgrades.prepare(late);
     assert.deepEqual(said.slice(4), ["2 prepare", "2 replace"]);
   });
+
+  it("says which code it has, and what that provides", async () => {
+    const { upgrades } = make();
+    const facts = (): string[] =>
+      upgrades.modules().map(({ name, file, provides }) => `${name} ${file} ${provides.join()}`);
+    assert.deepEqual(facts(), ["frontend  frontend/1", "adapter  adapter/1"]);
+    await upgrades.upgrade({ module: "frontend", path: "/x" });
+    assert.deepEqual(facts(), ["frontend /x frontend/1", "adapter  adapter/1"]);
+    assert.equal(upgrades.modules()[0]?.version, to.version);
+    await upgrades.upgrade({ module: "frontend" });
+    assert.equal(upgrades.modules()[0]?.file, "");
+  });
 });
 
 describe("engineModuleProblem", () => {
   const good = {
     name: "frontend",
+    contract: engineContracts.frontend,
     ...to,
     accepts: () => "",
     create: () => 0,
@@ -108,6 +124,10 @@ describe("engineModuleProblem", () => {
     assert.match(engineModuleProblem({ ...good, name: "x" }, "frontend"), /named "frontend"/);
     assert.match(engineModuleProblem({ ...good, version: "" }, "frontend"), /no version/);
     assert.match(engineModuleProblem({ ...good, stateVersion: 1.5 }, "frontend"), /stateVersion/);
+    assert.match(
+      engineModuleProblem({ ...good, contract: 99 }, "frontend"),
+      /written for contract 99, and this daemon has frontend\/1/,
+    );
     assert.match(engineModuleProblem({ ...good, restore: 1 }, "frontend"), /"restore"/);
   });
 });

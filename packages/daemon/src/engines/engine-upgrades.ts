@@ -6,10 +6,14 @@
  * own change only.
  */
 import { messageOf } from "@koala/interface";
-import type { ChangeAnswer, UpgradeModuleRequest } from "@koala/protocol";
+import type { ChangeAnswer, ModuleStatus, UpgradeModuleRequest } from "@koala/protocol";
+import { endpointStateVersion } from "../datapath/endpoint-state.ts";
 import type { EventBus } from "../events/event-bus.ts";
+import { linkStateVersion } from "../link/link-state.ts";
 import type { AreaLog } from "../log/index.ts";
-import type { EngineMove } from "./engine-module.ts";
+import type { CompiledCode } from "../modules/index.ts";
+import { version as daemonVersion } from "../version.ts";
+import { type EngineMove, type EngineVersion, engineContracts } from "./engine-module.ts";
 import type { EngineAnswer, EngineKind } from "./engine-orders.ts";
 import type { OrderTaker, RuntimeOrders } from "./runtime-orders.ts";
 
@@ -19,8 +23,8 @@ const replaceDeadlineMs = 10_000;
 export interface EngineUpgradesOptions {
   runtimes: () => readonly OrderTaker[];
   orders: RuntimeOrders;
-  /** Finds and compiles code; the path that runtimes load. Throws a KoalaError that says what is wrong. */
-  compile: (path: string) => string;
+  /** Finds and compiles code. Throws a KoalaError that says what is wrong. */
+  compile: (path: string) => CompiledCode;
   /** Does one change of the daemon at a time. */
   alone: <T>(change: () => Promise<T>) => Promise<T>;
   /** Of the configuration, for the answer. */
@@ -29,13 +33,22 @@ export interface EngineUpgradesOptions {
   log: AreaLog;
 }
 
+/** Code of an engine that is not the daemon's own. */
+interface LoadedEngine extends CompiledCode, EngineVersion {}
+
+/** What the daemon was built with. */
+const builtIn: Readonly<Record<EngineKind, EngineVersion>> = {
+  frontend: { version: daemonVersion, stateVersion: endpointStateVersion },
+  adapter: { version: daemonVersion, stateVersion: linkStateVersion },
+};
+
 type Prepared = Extract<EngineAnswer, { order: "prepare" }>;
 type Replaced = Extract<EngineAnswer, { order: "replace" | "back" }>;
 
 export class EngineUpgrades {
   private readonly options: EngineUpgradesOptions;
-  /** What runtimes load, where it is not what the daemon was built with. */
-  private readonly paths = new Map<EngineKind, string>();
+  /** What runtimes have loaded, where it is not what the daemon was built with. */
+  private readonly loaded = new Map<EngineKind, LoadedEngine>();
 
   constructor(options: EngineUpgradesOptions) {
     this.options = options;
@@ -49,10 +62,34 @@ export class EngineUpgrades {
   /** A runtime is new: it gets the code that the others have. */
   async prepare(runtime: OrderTaker): Promise<void> {
     const { orders } = this.options;
-    for (const [engine, path] of this.paths) {
+    for (const [engine, { compiled }] of this.loaded) {
+      const { path } = compiled;
       await orders.give(runtime, { order: "prepare", engine, path }, prepareDeadlineMs);
       await orders.give(runtime, { order: "replace" }, replaceDeadlineMs);
     }
+  }
+
+  /** The code of the engines. */
+  modules(): ModuleStatus[] {
+    return (["frontend", "adapter"] as const).map((name) => {
+      const loaded = this.loaded.get(name);
+      const { version, stateVersion } = loaded ?? builtIn[name];
+      const contract = `${name}/${engineContracts[name]}`;
+      return {
+        name,
+        kind: "engine",
+        version,
+        stateVersion,
+        use: name,
+        file: loaded?.entry ?? "",
+        code: loaded?.compiled.hash.slice(0, 8) ?? "",
+        provides: [contract],
+        needs: { contract, node: "", features: [], after: [] },
+        counters: [],
+        config: null,
+        policies: [],
+      };
+    });
   }
 
   /**
@@ -80,9 +117,9 @@ export class EngineUpgrades {
     dryRun: boolean,
   ): Promise<ChangeAnswer> {
     const { compile } = this.options;
-    const compiled = path === undefined ? null : compile(path);
+    const code = path === undefined ? null : compile(path);
     const runtimes = this.options.runtimes();
-    const prepared = await this.prepareAll(runtimes, module, compiled);
+    const prepared = await this.prepareAll(runtimes, module, code?.compiled.path ?? null);
     const { from, to } = prepared[0]!;
     const detail = `${module} ${from.version} → ${to.version}`;
     if (dryRun) {
@@ -90,8 +127,8 @@ export class EngineUpgrades {
       return this.answer(detail, module, prepared, [], true);
     }
     const replaced = await this.replaceAll(runtimes);
-    if (compiled === null) this.paths.delete(module);
-    else this.paths.set(module, compiled);
+    if (code === null) this.loaded.delete(module);
+    else this.loaded.set(module, { ...code, ...to });
     this.options.log.info("upgraded", { engine: module, from: from.version, to: to.version });
     return this.answer(detail, module, prepared, replaced, false);
   }

@@ -4,13 +4,14 @@ import { AppEndpoint } from "../datapath/app-endpoint.ts";
 import type { AppEngine, AppEngineOptions } from "../datapath/app-engine.ts";
 import { type EndpointState, endpointStateVersion } from "../datapath/endpoint-state.ts";
 import { version } from "../version.ts";
-import type { EngineModule } from "./engine-module.ts";
+import { type EngineModule, engineContracts } from "./engine-module.ts";
 
 export type FrontendModule = EngineModule<AppEngineOptions, AppEngine, EndpointState>;
 
 /** The frontend that this daemon was built with. */
 export const builtInFrontend: FrontendModule = {
   name: "frontend",
+  contract: engineContracts.frontend,
   version,
   stateVersion: endpointStateVersion,
   accepts: ({ version: theirs, stateVersion }) =>

@@ -38,6 +38,13 @@ export interface CompiledModule {
   readonly order: readonly string[];
 }
 
+/** A module that was found and compiled. */
+export interface CompiledCode {
+  /** Real path of its first file. */
+  readonly entry: string;
+  readonly compiled: CompiledModule;
+}
+
 /** Where an import leads: to another file of the module, or to something that Node loads. */
 type Target = { readonly file: string } | { readonly url: string };
 

@@ -1,7 +1,8 @@
 /** Modules: code that the daemon loads while it runs. */
-export { type CompiledModule, compileModule } from "./compile.ts";
+export { type CompiledCode, type CompiledModule, compileModule } from "./compile.ts";
 export { builtInNames, type LocatedModule, locateModule, type ModulePlaces } from "./locate.ts";
 export { closeModuleCache, openModuleCache, removeModuleCache } from "./module-cache.ts";
+export { offeredToPolicies, statusOfModule } from "./module-status.ts";
 export {
   type LoadedModule,
   loadModule,

@@ -69,6 +69,47 @@ export default definePolicy<Config, { n: number }>({
     );
   });
 
+  it("refuses a policy that needs what is not there, with the place of the need", async (test) => {
+    const place = createPlace(test);
+    const needing = (needs: string): Promise<unknown> => {
+      const path = place.write("policies/mine.ts", policyText("1.0.0", `\n  needs: ${needs},\n`));
+      return place.load(path);
+    };
+    const at = (column: number): string => `${place.folder}/mine.ts:3:${column}: `;
+    const code = "ERR_MODULE_NEEDS";
+    await rejects(
+      needing('{ policy: "2.0" }'),
+      code,
+      at(20),
+      "for policy 2.0",
+      "Upgrade the daemon",
+    );
+    await rejects(needing('{ policy: "0.9" }'), code, at(20), "newer version of the policy");
+    await rejects(needing('{ node: "99.1" }'), code, at(18), "Node 99.1 or newer");
+    await rejects(
+      needing('{ features: ["routes", "teleport"] }'),
+      code,
+      at(33),
+      '"mine" needs "teleport"',
+      "shared-memory",
+    );
+    await needing('{ policy: "1.0", node: "20.1", features: ["routes"], after: ["acl"] }');
+  });
+
+  it("refuses a manifest that nobody can understand, and handlers that nobody would call", async (test) => {
+    const place = createPlace(test);
+    const having = (members: string): Promise<unknown> =>
+      place.load(place.write("policies/mine.ts", policyText("1.0.0", `\n  ${members},\n`)));
+    const code = "ERR_MODULE_EXPORT";
+    await rejects(having('needs: { featurs: ["routes"] }'), code, '"featurs"', "features");
+    await rejects(having('needs: ["routes"]'), code, "needs must be an object");
+    await rejects(having('needs: { node: ">=20" }'), code, "needs.node");
+    await rejects(having("needs: { policy: 1 }"), code, "needs.policy");
+    await rejects(having('provides: ["fly"]'), code, '"fly"', "mirror");
+    const place3 = `${place.folder}/mine.ts:3:3: `;
+    await rejects(having("onRequst() {}"), "ERR_MODULE_NEEDS", place3, "onRequest, onResponse");
+  });
+
   it("finds a file and an installed package of the directories by name", async (test) => {
     const place = createPlace(test);
     place.write("policies/mine.mjs", policyText("1.0.0"));

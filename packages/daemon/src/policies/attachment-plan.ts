@@ -44,9 +44,39 @@ export async function planAttachments(input: PlanInput): Promise<Attachment[]> {
       problems.push({ policy, path: [], message: error.message, isModule: true });
     }
   }
+  for (const { policy, message } of missingBefore(attachments)) {
+    code = "ERR_MODULE_NEEDS";
+    problems.push({ policy, path: [], message, isModule: true });
+  }
   if (problems.length === 0) return attachments;
   const only = problems.length === 1 && code !== "" ? code : "ERR_POLICY_CONFIG";
   throw policyError(only, problems, input.file);
+}
+
+/** Policies that must not act without another one before them, which is not there. */
+function missingBefore(
+  attachments: readonly Attachment[],
+): { policy: PolicyConfig; message: string }[] {
+  const found: { policy: PolicyConfig; message: string }[] = [];
+  const before = new Set<string>();
+  for (const { policy, module } of attachments) {
+    if (!policy.enabled) continue;
+    const { name, needs } = module.definition;
+    for (const wanted of needs?.after ?? []) {
+      if (before.has(wanted)) continue;
+      const there = attachments.find((other) => other.module.definition.name === wanted);
+      const state =
+        there === undefined
+          ? "which is not attached"
+          : there.policy.enabled
+            ? `which is attached behind it, with order ${there.policy.order}`
+            : "which is attached but not enabled";
+      const message = `${module.entry}: the policy "${name}" needs the policy "${wanted}" before it, ${state}. Attach that one with an order below ${policy.order}`;
+      found.push({ policy, message });
+    }
+    before.add(name);
+  }
+  return found;
 }
 
 async function moduleOf(policy: PolicyConfig, input: PlanInput): Promise<PolicyModule> {

@@ -9,6 +9,7 @@ import type {
   ChangeAnswer,
   DiffAnswer,
   HistoryAnswer,
+  ModuleStatus,
   PoliciesAnswer,
   PolicySpec,
   SetPolicyRequest,
@@ -18,6 +19,7 @@ import type { LoadedConfig } from "../config/index.ts";
 import type { EventBus } from "../events/event-bus.ts";
 import type { AreaLog } from "../log/index.ts";
 import {
+  type CompiledCode,
   closeModuleCache,
   compileModule,
   loadPolicyModule,
@@ -26,6 +28,7 @@ import {
   openModuleCache,
   type PolicyModule,
   sourcesReady,
+  statusOfModule,
 } from "../modules/index.ts";
 import type { Attachment } from "./attachment.ts";
 import {
@@ -167,9 +170,28 @@ export class PolicyManager {
     await this.changes.inTurn(() => this.changes.beginOne(runtime));
   }
 
-  /** Compiles a module that is no policy; returns the path that threads load. Throws ERR_MODULE_…. */
-  compile(path: string): string {
-    return compileModule(locateModule(path, this.places), this.places, this.cache).path;
+  /** Compiles a module that is no policy. Throws ERR_MODULE_…. */
+  compile(path: string): CompiledCode {
+    const located = locateModule(path, this.places);
+    return {
+      entry: located.entry,
+      compiled: compileModule(located, this.places, this.cache),
+    };
+  }
+
+  /** The code of the policies that are attached. */
+  modules(): ModuleStatus[] {
+    const users = new Map<string, Attachment[]>();
+    for (const attachment of this.changes.attachments) {
+      const { path } = attachment.module.compiled;
+      users.set(path, [...(users.get(path) ?? []), attachment]);
+    }
+    return [...users.values()].map((attachments) =>
+      statusOfModule(
+        attachments[0]!.module,
+        attachments.map(({ policy }) => policy.name),
+      ),
+    );
   }
 
   onNotice(notice: PolicyNotice): void {

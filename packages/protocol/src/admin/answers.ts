@@ -11,6 +11,7 @@ import type {
   RollbackConfigRequest,
 } from "./config.ts";
 import type { EventsAnswer } from "./events.ts";
+import type { ModulesAnswer } from "./modules.ts";
 import type {
   AttachPolicyRequest,
   ChangeAnswer,
@@ -187,6 +188,7 @@ export interface AdminAnswers {
   /** `?topic=app,link&since=SEQ&last=N`; with `follow=1` a stream of lines instead, see events.ts. */
   "/v1/events": EventsAnswer;
   "/v1/policies": PoliciesAnswer;
+  "/v1/modules": ModulesAnswer;
   "/v1/config/history": HistoryAnswer;
   /** `?from=3&to=5` */
   "/v1/config/diff": DiffAnswer;
@@ -229,6 +231,7 @@ export const adminPaths: readonly AdminPath[] = [
   "/v1/schema",
   "/v1/events",
   "/v1/policies",
+  "/v1/modules",
   "/v1/config/history",
   "/v1/config/diff",
   "/v1/runtimes",
