@@ -25,7 +25,7 @@ describeKitchen("outcomes", (stage) => {
       const details = pattern(300, status);
       const call = stage().kitchen.fail(
         { status, message: `größer ${status}`, details, trailer: `why ${status}` },
-        { onTrailer: (entries) => trailers.push(entries) },
+        { onTrailerEntries: (entries) => trailers.push(entries) },
       );
       const error = await rejection(call);
       assert.equal(error.status, status);

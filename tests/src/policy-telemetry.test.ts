@@ -148,7 +148,7 @@ describe("telemetry of calls", { timeout: 120_000 }, () => {
       const onTrailer = (entries: readonly (readonly [string, unknown])[]): void => {
         seen = new Map(entries);
       };
-      await kitchen.context({}, { metadata, onTrailer });
+      await kitchen.context({}, { metadata, onTrailerEntries: onTrailer });
       const { spans } = collector;
       await until("both spans are there", () => spans.length === 2);
       const near = spans.find(({ kind }) => kind === clientKind);
@@ -160,7 +160,7 @@ describe("telemetry of calls", { timeout: 120_000 }, () => {
       assert.equal(seen.get("traceparent"), `00-${traceId}-${far?.spanId}-01`);
       assert.deepEqual([seen.get("tracestate"), seen.get("other")], ["a=1", "x"]);
 
-      await kitchen.context({}, { onTrailer });
+      await kitchen.context({}, { onTrailerEntries: onTrailer });
       await until("two more are there", () => spans.length === 4);
       const last = spans.findLast(({ kind }) => kind === serverKind);
       assert.equal(seen.get("traceparent"), `00-${last?.traceId}-${last?.spanId}-01`);

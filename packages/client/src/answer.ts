@@ -124,7 +124,7 @@ function writeResult(
 ): Written {
   try {
     const message = method.complete(result);
-    return datapath.writer.write(method.schema.output, message, method.guess, tail);
+    return datapath.writer.write(method.output, message, method.guess, tail);
   } catch (cause) {
     throw valueError(Status.INTERNAL, `${method.service}/${method.schema.name}: reply`, cause);
   }

@@ -120,10 +120,12 @@ test("metadata both ways", async (t) => {
     });
   });
   let trailers: unknown;
-  const onTrailer = (entries: unknown): void => {
+  const onTrailerEntries = (entries: unknown): void => {
     trailers = entries;
   };
-  const reply = await mesh.client(Echo, "trailers").say({ text: "x".repeat(300) }, { onTrailer });
+  const reply = await mesh
+    .client(Echo, "trailers")
+    .say({ text: "x".repeat(300) }, { onTrailerEntries });
   assert.equal(reply.body.length, 5000);
   assert.deepEqual(trailers, [["took", "1ms"]]);
 });

@@ -1,7 +1,7 @@
 /** The way of a call into the library: what the functions of a client do. */
 import { Status } from "@koala/interface";
 import { addAbortListener } from "./abort-listeners.ts";
-import { type CallOptions, noOptions, timeoutWord } from "./call-options.ts";
+import { noOptions, type RawCallOptions, timeoutWord } from "./call-options.ts";
 import type { ClientMethod } from "./client-method.ts";
 import { abortError, RpcError } from "./rpc-error.ts";
 import { listenToSignal, submit } from "./submit.ts";
@@ -23,7 +23,7 @@ function keepFunctions(resolve: Resolve, reject: Reject): void {
 export function startCall(
   method: ClientMethod,
   init: unknown,
-  options: CallOptions = noOptions,
+  options: RawCallOptions = noOptions,
 ): Promise<unknown> {
   const { datapath } = method.binding;
   const { signal } = options;
@@ -45,7 +45,11 @@ export function startCall(
 }
 
 /** The call can't go now: it waits, for so long as its caller or the mesh allows. */
-function waitInLine(method: ClientMethod, init: unknown, options: CallOptions): Promise<unknown> {
+function waitInLine(
+  method: ClientMethod,
+  init: unknown,
+  options: RawCallOptions,
+): Promise<unknown> {
   const { mesh, datapath } = method.binding;
   const refusal = mesh.refusal();
   if (refusal !== null) throw refusal;

@@ -6,7 +6,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import { startCall } from "./call.ts";
-import type { CallOptions } from "./call-options.ts";
+import { type CallOptions, rawOptions } from "./call-options.ts";
 import type { ClientMethod } from "./client-method.ts";
 import type { ServiceBinding } from "./service-binding.ts";
 
@@ -38,5 +38,11 @@ export function clientOf<Service extends DescService>(
 }
 
 function callFunction(method: ClientMethod): CallFunction {
-  return (request, options) => startCall(method, request, options);
+  return (request, options) => {
+    try {
+      return startCall(method, request, rawOptions(options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  };
 }

@@ -12,14 +12,14 @@ import {
   W_TIMEOUT,
 } from "@koala/protocol";
 import { answer, answerFailure } from "./answer.ts";
+import { CallContext, noEntries } from "./call-context.ts";
 import type { Datapath } from "./datapath.ts";
 import type { HandlerContext } from "./handler-context.ts";
-import { trailersOf } from "./reply.ts";
+import { traceOf, trailersOf } from "./reply.ts";
+import { sendHeaders } from "./response-header.ts";
 import { RpcError, valueError } from "./rpc-error.ts";
 import type { ServerMethod } from "./service-export.ts";
 import { leaseView } from "./view-lease.ts";
-
-const noEntries: readonly MetadataEntry[] = [];
 
 /** Takes the CALL at `at`: reads the request, runs the handler, replies if it is done already. */
 export function takeCall(datapath: Datapath, words: Int32Array, at: number, head: number): void {
@@ -41,8 +41,9 @@ export function takeCall(datapath: Datapath, words: Int32Array, at: number, head
   const offset = words[at + W_BLOCK_OFFSET]!;
   const inlineLength = words[at + W_INLINE_LENGTH]!;
   const metadata = words[at + W_METADATA_LENGTH] === 0 ? noEntries : trailersOf(words, at, memory);
-  const call = new IncomingCall(datapath, method, id, metadata, words[at + W_TIMEOUT]!);
-  const codec = method.schema.input;
+  const trace = traceOf(words, at, memory);
+  const call = new IncomingCall(datapath, method, id, metadata, trace, words[at + W_TIMEOUT]!);
+  const codec = method.input;
   let request: unknown;
   try {
     request = method.view
@@ -91,9 +92,7 @@ function refuse(
 }
 
 /** One call; what its handler gets as context. */
-export class IncomingCall implements HandlerContext {
-  readonly metadata: readonly MetadataEntry[];
-  responseMetadata: readonly MetadataEntry[] = noEntries;
+export class IncomingCall extends CallContext implements HandlerContext {
   readonly target: ServerMethod;
   private readonly datapath: Datapath;
   private readonly id: number;
@@ -114,12 +113,13 @@ export class IncomingCall implements HandlerContext {
     target: ServerMethod,
     id: number,
     metadata: readonly MetadataEntry[],
+    trace: Uint8Array | null,
     timeout: number,
   ) {
+    super(metadata, trace);
     this.datapath = datapath;
     this.target = target;
     this.id = id;
-    this.metadata = metadata;
     this.timeout = timeout;
     this.startedAt = timeout === 0 ? 0 : datapath.drainTime();
   }
@@ -151,6 +151,23 @@ export class IncomingCall implements HandlerContext {
     return left === undefined ? undefined : new Date(Date.now() + left);
   }
 
+  sendHeader(): void {
+    if (!this.isDone && !this.datapath.ended) this.passHeader();
+  }
+
+  /**
+   * Sends the headers of the response, if there are any and they have not gone: true when its messages may
+   * follow, false when the send heap is full now. Throws an `RpcError` for what is no header.
+   */
+  passHeader(): boolean {
+    if (!this.hasHeader()) return true;
+    const entries = this.headerEntries();
+    if (entries.length === 0) return true;
+    if (!sendHeaders(this.datapath, this.id, entries)) return false;
+    this.isHeaderSent = true;
+    return true;
+  }
+
   hold(): void {
     if (this.request !== null && !this.isDone) this.isHeld = true;
   }
@@ -174,8 +191,7 @@ export class IncomingCall implements HandlerContext {
   finish(result: unknown): void {
     if (this.isDone || this.datapath.ended) return;
     try {
-      const { datapath, id, target, responseMetadata, isHeld } = this;
-      if (answer(datapath, id, target, result, responseMetadata, isHeld)) this.end();
+      if (this.reply(result)) this.end();
       else this.defer(result);
     } catch (error) {
       this.fail(error);
@@ -189,7 +205,7 @@ export class IncomingCall implements HandlerContext {
       this.datapath,
       this.id,
       error instanceof RpcError ? error : this.unknownError(error),
-      this.responseMetadata,
+      this.lastTrailers(),
       this.isHeld,
     );
     this.end();
@@ -198,9 +214,8 @@ export class IncomingCall implements HandlerContext {
   /** After room has become free: true once the reply is out. */
   tryAgain(): boolean {
     if (this.isDone) return true;
-    const { datapath, id, target, responseMetadata, isHeld } = this;
     try {
-      if (!answer(datapath, id, target, this.result, responseMetadata, isHeld)) return false;
+      if (!this.reply(this.result)) return false;
       this.end();
     } catch (error) {
       this.fail(error);
@@ -229,6 +244,23 @@ export class IncomingCall implements HandlerContext {
     const error = new RpcError(Status.UNAVAILABLE, "the server closed before the handler ended");
     this.fail(error);
     this.abort(error);
+  }
+
+  private reply(result: unknown): boolean {
+    if (!this.passHeader()) return false;
+    const { datapath, id, target, isHeld } = this;
+    return answer(datapath, id, target, result, this.trailerEntries(), isHeld);
+  }
+
+  /** Sends the headers of a call that fails, if that is possible; what comes with its status. */
+  private lastTrailers(): readonly MetadataEntry[] {
+    try {
+      this.passHeader();
+      return this.trailerEntries();
+    } catch {
+      // The status matters more than headers that are none.
+      return this.responseMetadata;
+    }
   }
 
   private abort(reason: RpcError): void {

@@ -6,10 +6,17 @@
 export { KoalaError, Origin, type OriginName, Status, statusName } from "@koala/interface";
 export type { MetadataEntry } from "@koala/protocol";
 export { ConnectError } from "./attach.ts";
-export type { CallOptions } from "./call-options.ts";
+export type { CallOptions, EntriesListener } from "./call-options.ts";
 export type { Client } from "./client.ts";
 export { type ConnectOptions, connect, type StandaloneServer, serve } from "./connect.ts";
+export {
+  type ContextKey,
+  type ContextValues,
+  createContextKey,
+  createContextValues,
+} from "./context-values.ts";
 export type { HandlerContext } from "./handler-context.ts";
+export { decodeBinaryHeader, encodeBinaryHeader, type HeadersInit } from "./header-fields.ts";
 export type { Log, LogLevel } from "./log.ts";
 export type { Mesh } from "./mesh.ts";
 export { resolvePrefix } from "./prefix.ts";

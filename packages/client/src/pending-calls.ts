@@ -3,16 +3,13 @@
  * and a generation (high 12 bits), so finding the call of a reply is an array access, and a stale id
  * finds nothing. Entries are used again, last freed first.
  */
-import type { MetadataEntry } from "@koala/protocol";
+import type { EntriesListener } from "./call-options.ts";
 import type { ClientMethod } from "./client-method.ts";
 
 const INDEX_BITS = 20;
 const INDEX_MASK = (1 << INDEX_BITS) - 1;
 /** More calls in flight than this have no id. */
 export const pendingCallsMax: number = 1 << INDEX_BITS;
-
-/** Receives the trailers of a call. */
-export type TrailerListener = (entries: MetadataEntry[]) => void;
 
 export class PendingCall {
   id: number;
@@ -28,7 +25,7 @@ export class PendingCall {
   /** As of `performance.now()`; Infinity without one, and when the caller has its outcome. */
   deadline: number = Number.POSITIVE_INFINITY;
   signal: AbortSignal | null = null;
-  onTrailer: TrailerListener | null = null;
+  onTrailer: EntriesListener | null = null;
   /** Made once an entry, not once a call. */
   onAbort: (() => void) | null = null;
 

@@ -18,8 +18,9 @@ import {
 } from "@koala/protocol";
 import type { Memory } from "@koala/shm";
 import { removeAbortListener } from "./abort-listeners.ts";
+import type { EntriesListener } from "./call-options.ts";
 import type { Datapath } from "./datapath.ts";
-import type { PendingCall, TrailerListener } from "./pending-calls.ts";
+import type { PendingCall } from "./pending-calls.ts";
 import { RpcError } from "./rpc-error.ts";
 import { leaseView } from "./view-lease.ts";
 
@@ -60,7 +61,7 @@ export function takeReply(datapath: Datapath, words: Int32Array, at: number, hea
     return;
   } else {
     const { resolve, reject, onTrailer } = call;
-    const codec = call.method!.schema.output;
+    const codec = call.method!.output;
     finish(datapath, call);
     if (onTrailer !== null) giveTrailers(onTrailer, trailersOf(words, at, memory));
     try {
@@ -97,7 +98,7 @@ function settleView(
   memory: Memory,
 ): void {
   const { resolve, reject, onTrailer } = call;
-  const codec = call.method!.schema.output;
+  const codec = call.method!.output;
   finish(datapath, call);
   if (onTrailer !== null) giveTrailers(onTrailer, trailersOf(words, at, memory));
   const tag = words[at + W_BLOCK_TAG]!;
@@ -167,6 +168,13 @@ function tailStart(words: Int32Array, at: number): number {
   );
 }
 
+/** The trace context of an incoming slot, copied out; null without one. */
+export function traceOf(words: Int32Array, at: number, memory: Memory): Uint8Array | null {
+  if ((words[at]! & (SlotFlag.TRACE << 8)) === 0) return null;
+  const end = tailStart(words, at);
+  return memory.u8.slice(end - TRACE_BYTES, end);
+}
+
 /** Metadata of an incoming slot, copied out. */
 export function trailersOf(words: Int32Array, at: number, memory: Memory): MetadataEntry[] {
   const length = words[at + W_METADATA_LENGTH]!;
@@ -175,7 +183,7 @@ export function trailersOf(words: Int32Array, at: number, memory: Memory): Metad
   return decodeMetadata(memory.u8.subarray(start, start + length)) ?? [];
 }
 
-function giveTrailers(onTrailer: TrailerListener, entries: MetadataEntry[]): void {
+function giveTrailers(onTrailer: EntriesListener, entries: MetadataEntry[]): void {
   if (entries.length === 0) return;
   try {
     onTrailer(entries);

@@ -67,6 +67,15 @@ export function valueError(status: Status, what: string, cause: unknown): RpcErr
 
 /** What an aborted signal means for the call that listens to it. */
 export function abortError(reason: unknown): RpcError {
+  // The signal of a handler: this call was made on behalf of the one that has ended.
+  if (reason instanceof RpcError) {
+    const { status } = reason;
+    return new RpcError(
+      status === Status.DEADLINE_EXCEEDED ? status : Status.CANCELLED,
+      `the call that this one was made for has ended: ${reason.reason}`,
+      { cause: reason },
+    );
+  }
   const isTimeout = reason instanceof DOMException && reason.name === "TimeoutError";
   return isTimeout
     ? new RpcError(Status.DEADLINE_EXCEEDED, "the call's AbortSignal timed out", { cause: reason })

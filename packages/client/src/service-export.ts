@@ -6,7 +6,12 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import { KoalaError } from "@koala/interface";
-import { type MethodSchema, type ServiceSchema, serviceSchemaOf } from "@koala/schema";
+import {
+  type MessageCodec,
+  type MethodSchema,
+  type ServiceSchema,
+  serviceSchemaOf,
+} from "@koala/schema";
 import type { HandlerContext } from "./handler-context.ts";
 import { type Completer, completerFor } from "./message-init.ts";
 import { SizeGuess } from "./size-guess.ts";
@@ -42,6 +47,9 @@ export class ServerMethod {
   readonly handler: Handler | undefined;
   readonly view: boolean;
   readonly complete: Completer;
+  /** How requests are read and results written: as messages, or in another form of them. */
+  readonly input: MessageCodec;
+  readonly output: MessageCodec;
   readonly guess: SizeGuess = new SizeGuess();
 
   constructor(
@@ -56,6 +64,8 @@ export class ServerMethod {
     this.handler = handler;
     this.view = view;
     this.complete = complete;
+    this.input = schema.input;
+    this.output = schema.output;
   }
 }
 

@@ -14,7 +14,7 @@ import {
   W_TIMEOUT,
 } from "@koala/protocol";
 import { addAbortListener, removeAbortListener } from "./abort-listeners.ts";
-import { type CallOptions, metadataBytes, timeoutWord } from "./call-options.ts";
+import { metadataBytes, type RawCallOptions, timeoutWord } from "./call-options.ts";
 import type { ClientMethod } from "./client-method.ts";
 import type { Datapath } from "./datapath.ts";
 import { tooLargeError } from "./limit-errors.ts";
@@ -32,7 +32,7 @@ export function submit(
   datapath: Datapath,
   method: ClientMethod,
   init: unknown,
-  options: CallOptions,
+  options: RawCallOptions,
   timeoutMs: number | undefined,
 ): PendingCall | null {
   const { writer, out } = datapath;
@@ -44,6 +44,8 @@ export function submit(
     tail = [bytes];
     metadataLength = bytes.length;
   }
+  const { trace } = options;
+  if (trace !== undefined) tail = tail === null ? [trace] : [trace, ...tail];
   const written = writeRequest(datapath, method, init, tail);
   if (written === Written.TOO_LARGE) {
     throw tooLargeError(`${method.name}: request`, writer.wanted, datapath.limits.messageBytesMax);
@@ -60,7 +62,7 @@ export function submit(
   call.tag = writer.tag;
   call.offset = writer.offset;
   call.view = options.view === true;
-  call.onTrailer = options.onTrailer ?? null;
+  call.onTrailer = options.onTrailerEntries ?? null;
   if (timeout !== 0) {
     const now = performance.now();
     call.deadline = now + timeout;
@@ -72,7 +74,9 @@ export function submit(
   const at = out.reserve();
   const { words } = out;
   const flags =
-    (options.waitForReady === true ? SlotFlag.WAIT_FOR_READY : 0) | out.attachRelease(words, at);
+    (options.waitForReady === true ? SlotFlag.WAIT_FOR_READY : 0) |
+    (trace === undefined ? 0 : SlotFlag.TRACE) |
+    out.attachRelease(words, at);
   words[at] = SlotKind.CALL | (flags << 8) | (method.schema.index << 16);
   words[at + W_CALL] = call.id;
   words[at + W_TARGET] = method.binding.id;
@@ -96,7 +100,7 @@ function writeRequest(
 ): Written {
   try {
     const message = method.complete(init);
-    return datapath.writer.write(method.schema.input, message, method.guess, tail);
+    return datapath.writer.write(method.input, message, method.guess, tail);
   } catch (cause) {
     if (cause instanceof RpcError) throw cause;
     throw valueError(Status.INVALID_ARGUMENT, `${method.name}: request`, cause);

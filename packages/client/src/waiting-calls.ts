@@ -2,13 +2,13 @@
  * Calls that the daemon can't have yet: it is not there, has not bound the service, has as many calls of
  * this app as it takes, or the send heap is full. First in, first out; a caller who gives up leaves at once.
  */
-import type { CallOptions } from "./call-options.ts";
+import type { RawCallOptions } from "./call-options.ts";
 import type { ClientMethod } from "./client-method.ts";
 
 export class WaitingCall {
   readonly method: ClientMethod;
   readonly message: unknown;
-  readonly options: CallOptions;
+  readonly options: RawCallOptions;
   readonly resolve: (value: unknown) => void;
   readonly reject: (reason: unknown) => void;
   /** When the caller's `timeoutMs` ends, as of `performance.now()`; Infinity without one. */
@@ -22,7 +22,7 @@ export class WaitingCall {
   constructor(
     method: ClientMethod,
     message: unknown,
-    options: CallOptions,
+    options: RawCallOptions,
     resolve: (value: unknown) => void,
     reject: (reason: unknown) => void,
     deadline: number,

@@ -50,7 +50,7 @@ export async function runCall(flags: CallFlags, output: Output): Promise<void> {
       timeoutMs: leftMs,
       waitForReady: wait,
       metadata,
-      onTrailer: (entries) => trailers.push(...entries),
+      onTrailerEntries: (entries) => trailers.push(...entries),
     });
     const tookMs = performance.now() - sentAt;
     print(reply, target, trailers, tookMs, output);
