@@ -70,6 +70,8 @@ const settled = Promise.resolve();
 
 /** Who hears of the end of a datapath. */
 export interface DatapathOwner {
+  /** What can be reached has changed. */
+  onOffers(): void;
   /** The daemon takes no new calls on this connection. */
   onDrain(datapath: Datapath): void;
   onEnd(datapath: Datapath, reason: string, mayReconnect: boolean): void;
@@ -397,6 +399,9 @@ export class Datapath {
         return;
       case "drain":
         this.owner.onDrain(this);
+        return;
+      case "offers":
+        this.owner.onOffers();
         return;
       case "closed":
         this.closing = { reason: message.message, mayReconnect: message.reconnect };

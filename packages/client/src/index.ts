@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export { KoalaError, Origin, type OriginName, Status, statusName } from "@koala/interface";
-export type { MetadataEntry } from "@koala/protocol";
+export type { MetadataEntry, ServiceOffer } from "@koala/protocol";
 export { ConnectError } from "./attach.ts";
 export type { CallOptions, EntriesListener } from "./call-options.ts";
 export type { Client } from "./client.ts";
@@ -29,5 +29,6 @@ export type {
   ServiceRouter,
   ServiceRoutes,
 } from "./server.ts";
+export type { ServicesListener } from "./service-directory.ts";
 export type { ServiceImpl, ServiceOptions } from "./service-export.ts";
 export { release } from "./view-lease.ts";

@@ -10,6 +10,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { KoalaError, messageOf, Status } from "@koala/interface";
 import { closeFd } from "@koala/native";
+import type { ServiceOffer } from "@koala/protocol";
 import { removeAbortListener } from "./abort-listeners.ts";
 import { type Attachment, attach, ConnectError } from "./attach.ts";
 import { type Client, clientOf } from "./client.ts";
@@ -19,6 +20,7 @@ import { controlSocketPath } from "./prefix.ts";
 import { RpcError } from "./rpc-error.ts";
 import { type CloseOptions, type ServeOptions, Server, type ServiceRoutes } from "./server.ts";
 import { ServiceBinding } from "./service-binding.ts";
+import { ServiceDirectory, type ServicesListener } from "./service-directory.ts";
 import type { WaitingCall } from "./waiting-calls.ts";
 
 /** What `connect` resolves to. */
@@ -34,6 +36,15 @@ export interface Mesh {
    * matter, it is ordinary memory, which is copied.
    */
   bytes(length: number): Uint8Array;
+  /**
+   * The descriptor of a service that somebody offers, as `target` if that is given: for programs that have no
+   * generated code of it. Rejects with a `KoalaError` `ERR_DESCRIBE_…`.
+   */
+  describe(service: string, target?: string): Promise<DescService>;
+  /** What can be called: names, services, and how many app threads offer each. */
+  services(): Promise<ServiceOffer[]>;
+  /** Calls `listener` with what can be called, now and after each change. Returns how to stop that. */
+  watchServices(listener: ServicesListener): () => void;
   /** Closes servers (with their grace time), then the connection: pending calls end with CANCELLED. */
   close(options?: CloseOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -66,6 +77,7 @@ export class MeshConnection implements Mesh, DatapathOwner {
   private readonly bindings = new Map<string, ServiceBinding>();
   private readonly clients = new Map<ServiceBinding, unknown>();
   private readonly servers = new Set<Server>();
+  private readonly directory: ServiceDirectory;
   private isClosed = false;
   private isDraining = false;
   private failure: RpcError | null = null;
@@ -80,6 +92,12 @@ export class MeshConnection implements Mesh, DatapathOwner {
     this.options = options;
     this.log = options.log;
     this.path = controlSocketPath(options.prefix);
+    const { waitMs, log } = options;
+    const datapath = (): Datapath | null => {
+      if (!this.isClosed) return this.datapath;
+      throw new KoalaError("ERR_MESH_CLOSED", "the mesh was closed");
+    };
+    this.directory = new ServiceDirectory({ datapath, waitMs, log });
   }
 
   /** The first connection; rejects after `waitMs`. */
@@ -124,6 +142,18 @@ export class MeshConnection implements Mesh, DatapathOwner {
     const { datapath } = this;
     if (datapath === null) return new Uint8Array(length);
     return datapath.takeBytes(length);
+  }
+
+  describe(service: string, target?: string): Promise<DescService> {
+    return this.directory.describe(service, target);
+  }
+
+  services(): Promise<ServiceOffer[]> {
+    return this.directory.services();
+  }
+
+  watchServices(listener: ServicesListener): () => void {
+    return this.directory.watch(listener);
   }
 
   async close(options: CloseOptions = {}): Promise<void> {
@@ -195,6 +225,10 @@ export class MeshConnection implements Mesh, DatapathOwner {
     this.unbind(datapath);
   }
 
+  onOffers(): void {
+    this.directory.refresh();
+  }
+
   onEnd(datapath: Datapath, reason: string, mayReconnect: boolean): void {
     if (this.datapath !== datapath) return;
     this.datapath = null;
@@ -245,6 +279,7 @@ export class MeshConnection implements Mesh, DatapathOwner {
     this.isDraining = false;
     for (const binding of this.bindings.values()) binding.bind(datapath);
     for (const server of this.servers) server.connected(datapath);
+    this.directory.refresh();
   }
 
   private async connectBy(deadline: number): Promise<void> {

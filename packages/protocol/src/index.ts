@@ -53,6 +53,7 @@ export * from "./link/frame.ts";
 export type {
   Bind,
   BindCaller,
+  Describe,
   Goaway,
   Hello,
   Refused,

@@ -6,6 +6,7 @@
 export { appRequestSchema } from "./app/control-schema.ts";
 export {
   bindSchema,
+  describeSchema,
   goawaySchema,
   helloSchema,
   refusedSchema,

@@ -26,4 +26,5 @@ export {
   RingProducer,
   ringBytes,
 } from "./ring.ts";
+export { sealedBytes } from "./sealed-bytes.ts";
 export { SpinHistory, Spinner, type SpinOptions } from "./spinner.ts";

@@ -35,6 +35,8 @@ export interface AppState {
   readonly ringSlots: number;
   readonly callsMax: number;
   readonly attachedMs: number;
+  /** It is to be told when what can be reached changes. */
+  readonly watchesServices?: boolean;
   /** By id; null where there is none any more. */
   readonly bindings: readonly (BindingState | null)[];
   readonly exports: readonly (ExportState | null)[];

@@ -2,10 +2,12 @@
 import type { Status } from "@koala/interface";
 import type { Caller } from "@koala/policy";
 import type { Chain } from "@koala/policy/engine";
+import type { Describe, ServiceOffer } from "@koala/protocol";
 import type { MessageCodec, MethodSchema, ServiceSchema, Transcoder } from "@koala/schema";
 import type { Heap } from "@koala/shm";
 import type { Party } from "./call.ts";
 import type { PartyEndpoint } from "./endpoints.ts";
+import type { OnDescribed } from "./service-lookup.ts";
 
 /**
  * How far calls may go, by where they came from: those of apps anywhere; those that came over a link from
@@ -120,6 +122,12 @@ export interface RouteLink extends Party {
   evacuate(heap: Heap): void;
   /** Mesh names the far daemon offers, for messages. */
   names(): string[];
+  /** What the far daemon offers. */
+  services(): readonly ServiceOffer[];
+  /** Asks it for descriptors; `done` is called once. */
+  readonly bindings: {
+    readonly descriptions: { ask(question: Describe, done: OnDescribed): void };
+  };
 }
 
 /** Why a binding can't be served right now. */

@@ -40,6 +40,8 @@ export class Router {
   readonly policyParty: PolicyParty;
   /** Told after each change of `exports`, so that links can tell their peers. */
   onExportsChanged: () => void = () => {};
+  /** Told whenever what can be reached may have changed. */
+  onRoutesChanged: () => void = () => {};
   /** Told of each denial by a policy. */
   onDenied: (report: DenialReport) => void = () => {};
   situation: LinkSituation = { firstAttempts: () => 0, problems: () => [] };
@@ -108,6 +110,7 @@ export class Router {
   routesChanged(): void {
     this.version++;
     this.waiting.drainAll();
+    this.onRoutesChanged();
   }
 
   /** Arms the call's deadline, `timeoutMs` from now; 0 = none. */

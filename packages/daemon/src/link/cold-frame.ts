@@ -2,6 +2,7 @@
 import {
   type Bind,
   coldFrameBytesMax,
+  type Describe,
   FrameType,
   frameTypeName,
   type Goaway,
@@ -14,6 +15,7 @@ import {
 } from "@koala/protocol";
 import {
   bindSchema,
+  describeSchema,
   goawaySchema,
   helloSchema,
   refusedSchema,
@@ -26,6 +28,7 @@ export type ColdFrame =
   | { type: typeof FrameType.SERVICES; body: Services }
   | { type: typeof FrameType.BIND; body: Bind }
   | { type: typeof FrameType.REFUSED; body: Refused }
+  | { type: typeof FrameType.DESCRIBE; body: Describe }
   | { type: typeof FrameType.GOAWAY; body: Goaway };
 
 const schemas = {
@@ -33,6 +36,7 @@ const schemas = {
   [FrameType.SERVICES]: servicesSchema,
   [FrameType.BIND]: bindSchema,
   [FrameType.REFUSED]: refusedSchema,
+  [FrameType.DESCRIBE]: describeSchema,
   [FrameType.GOAWAY]: goawaySchema,
 } as const;
 

@@ -42,7 +42,7 @@ export class FrameSender implements ColdSender {
 
   sendBytes(type: FrameType, stream: number, value: number, bytes: Uint8Array): void {
     // JSON is padded with spaces, which it does not mind.
-    const padding = type === FrameType.SCHEMA ? 0 : SPACE;
+    const padding = type === FrameType.SCHEMA || type === FrameType.DESCRIBED ? 0 : SPACE;
     const frame = createFrame(type, stream, value, padTo8(bytes.length), padding);
     frame.set(bytes, SHORT_HEADER_BYTES);
     this.send(frame);

@@ -1,12 +1,12 @@
 /** What a daemon says of itself on a new link. */
-import { type Hello, LINK_MAGIC, LINK_VERSION } from "@koala/protocol";
+import { DESCRIBE_FEATURE, type Hello, LINK_MAGIC, LINK_VERSION } from "@koala/protocol";
 import type { LinkOptions } from "./link-options.ts";
 
 export function helloOf({ limits, self, offers }: LinkOptions): Hello {
   return {
     magic: LINK_MAGIC,
     version: LINK_VERSION,
-    features: [],
+    features: [DESCRIBE_FEATURE],
     name: self.name,
     instance: self.instance,
     linkWindow: limits.linkWindow,

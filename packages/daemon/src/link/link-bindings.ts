@@ -4,7 +4,13 @@
  */
 import { KoalaError, Status } from "@koala/interface";
 import type { Caller } from "@koala/policy";
-import { type Bind, FrameType, type Refused, SHORT_HEADER_BYTES } from "@koala/protocol";
+import {
+  type Bind,
+  FrameType,
+  type Hello,
+  type Refused,
+  SHORT_HEADER_BYTES,
+} from "@koala/protocol";
 import type { ServiceSchema } from "@koala/schema";
 import {
   type Binding,
@@ -15,6 +21,7 @@ import {
 import type { Party } from "../datapath/call.ts";
 import type { Router } from "../datapath/router.ts";
 import type { SchemaStore } from "../datapath/schema-store.ts";
+import { LinkDescriptions } from "./link-descriptions.ts";
 import type { LinkState } from "./link-state.ts";
 
 /** Bindings one daemon may have on a link. */
@@ -44,7 +51,7 @@ interface Incomplete {
 }
 
 export interface LinkBindingsOptions {
-  link: Party;
+  link: Party & { readonly peer: Hello | null };
   sender: ColdSender;
   router: Router;
   schemas: SchemaStore;
@@ -61,9 +68,12 @@ export class LinkBindings {
   private readonly mineById: Mine[] = [];
   private readonly theirs = new Map<number, Binding>();
   private readonly incomplete = new Map<number, Incomplete>();
+  /** Descriptors for those who have no code of a service. */
+  readonly descriptions: LinkDescriptions;
 
   constructor(options: LinkBindingsOptions) {
     this.options = options;
+    this.descriptions = new LinkDescriptions(options);
   }
 
   /** The state of a binding of this host, asking for it if that has not happened yet. */
@@ -149,8 +159,13 @@ export class LinkBindings {
     return "";
   }
 
-  /** A piece of a schema of `total` bytes. */
-  onSchema(id: number, total: number, frame: Uint8Array): string {
+  /** A piece of a schema, of `total` bytes, that belongs to a binding or to a description. */
+  onPiece(type: number, id: number, total: number, frame: Uint8Array): string {
+    if (type === FrameType.SCHEMA) return this.onSchema(id, total, frame);
+    return this.descriptions.onPiece(id, total, frame);
+  }
+
+  private onSchema(id: number, total: number, frame: Uint8Array): string {
     const incomplete = this.incomplete.get(id);
     if (incomplete === undefined) return `a schema for binding ${id}, which was not asked for`;
     if (total <= 0 || total > this.options.schemaBytesMax) {
@@ -239,6 +254,7 @@ export class LinkBindings {
   }
 
   close(): void {
+    this.descriptions.close();
     for (const binding of this.theirs.values()) this.options.schemas.release(binding.schema);
     this.theirs.clear();
     this.incomplete.clear();

@@ -440,11 +440,10 @@ export class Link implements Engine, RouteLink {
       case FrameType.NEED_SCHEMA:
         return this.bindings.onNeedSchema(stream);
       case FrameType.SCHEMA:
-        return this.bindings.onSchema(
-          stream,
-          value,
-          this.input.memory.u8.subarray(at, at + length),
-        );
+      case FrameType.DESCRIBED: {
+        const frame = this.input.memory.u8.subarray(at, at + length);
+        return this.bindings.onPiece(type, stream, value, frame);
+      }
       default:
         return this.takeCold(type, at, length, stream);
     }
@@ -466,6 +465,8 @@ export class Link implements Engine, RouteLink {
         return this.bindings.onBind(stream, frame.body);
       case FrameType.REFUSED:
         return this.bindings.onAnswer(stream, frame.body);
+      case FrameType.DESCRIBE:
+        return this.bindings.descriptions.onAsked(stream, frame.body);
       case FrameType.GOAWAY:
         this.draining = true;
         this.options.router.routesChanged();

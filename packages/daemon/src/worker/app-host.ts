@@ -31,6 +31,7 @@ import { version } from "../version.ts";
 import { loadApp, portOf, unloadApp } from "./app-saving.ts";
 import type { Closures } from "./closures.ts";
 import type { AppIdentity, Notice } from "./commands.ts";
+import { Discovery } from "./discovery.ts";
 import type { EpollWaiter } from "./epoll-waiter.ts";
 import { readSchema } from "./schema-memfd.ts";
 import type { AppStatus, BindingStatus, ServiceStatus } from "./status.ts";
@@ -51,6 +52,8 @@ export interface HostedApp {
   /** Wakes the app. A pipe: with an eventfd, the app could make this thread block when it rings. */
   readonly appDoorbell: number;
   readonly attachedMs: number;
+  /** It is to be told when what can be reached changes. */
+  watchesServices: boolean;
 }
 
 export interface AppHostOptions {
@@ -74,9 +77,15 @@ export class AppHost {
   private readonly violators: AppEngine[] = [];
   /** The code that new apps are served by. */
   frontend: FrontendModule = builtInFrontend;
+  /** Answers what can be reached, and what it looks like. */
+  private readonly discovery: Discovery<HostedApp>;
 
   constructor(options: AppHostOptions) {
     this.options = options;
+    this.discovery = new Discovery({
+      router: options.router,
+      send: (app, message, fds) => send(app.controlFd, message, fds),
+    });
   }
 
   /** True while apps that broke a rule wait for `closeViolators`. */
@@ -118,8 +127,9 @@ export class AppHost {
       const parts = { ...loaded, controlFd, appDoorbell };
       const engineOptions = this.engineOptions({ ...parts, ringSlots, callsMax });
       loaded.port.engine = this.frontend.restore(engineOptions, state.endpoint);
-      const { attachedMs } = state;
-      const app: HostedApp = { id, identity, ...parts, engineOptions, doorbell, attachedMs };
+      const { attachedMs, watchesServices = false } = state;
+      const kept = { doorbell, attachedMs, watchesServices };
+      const app: HostedApp = { id, identity, ...parts, engineOptions, ...kept };
       this.apps.set(id, app);
       return app;
     } catch (error) {
@@ -131,12 +141,14 @@ export class AppHost {
   /** An adopted app is served from now on. */
   resume(app: HostedApp): void {
     this.listen(app);
+    this.discovery.adopt(app);
     app.port.engine.resume();
   }
 
   /** Another runtime serves the app, and has its descriptors: lets go of the rest. */
   letGo(app: HostedApp): void {
     this.apps.delete(app.id);
+    this.discovery.forget(app);
     this.options.waiter.remove(app.doorbell);
     app.port.engine.retire();
     unloadApp(app, this.options.schemas);
@@ -162,6 +174,7 @@ export class AppHost {
     const app = this.apps.get(id);
     if (app === undefined) return;
     this.apps.delete(id);
+    this.discovery.forget(app);
     const { port } = app;
     this.options.waiter.remove(app.doorbell);
     port.engine.close(Status.UNAVAILABLE, `${port.label} went away: ${reason}`);
@@ -315,6 +328,7 @@ export class AppHost {
       doorbell,
       appDoorbell,
       attachedMs: Date.now(),
+      watchesServices: false,
     };
     this.welcome(app, appListens);
     closeFd(appListens);
@@ -402,6 +416,12 @@ export class AppHost {
         return;
       case "unserve":
         this.unserve(app, request);
+        return;
+      case "describe":
+        this.discovery.describe(app, request);
+        return;
+      case "services":
+        this.discovery.list(app, request);
         return;
       case "grow":
         this.grow(app, request);

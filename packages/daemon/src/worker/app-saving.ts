@@ -22,6 +22,7 @@ export function saveApp(app: HostedApp): AppState {
     ringSlots: engineOptions.ringSlots,
     callsMax: engineOptions.callsMax,
     attachedMs: app.attachedMs,
+    watchesServices: app.watchesServices,
     bindings: Array.from(port.bindings, (binding) =>
       binding === undefined ? null : { target: binding.target, ...refOf(binding.schema) },
     ),

@@ -9,6 +9,8 @@ const requests: Record<string, unknown>[] = [
   { op: "bind", seq: 1, target: "geo", service: "geo.v1.Geo", hash, schemaBytes: 10 },
   { op: "serve", seq: 2, name: "geo", service: "geo.v1.Geo", hash, schemaBytes: 10 },
   { op: "unserve", seq: 3, export: 0 },
+  { op: "describe", seq: 5, service: "geo.v1.Geo" },
+  { op: "services", seq: 6, watch: false },
   { op: "grow", seq: 4, bytes: 65536 },
   { op: "shrink", region: 1 },
 ];
@@ -30,6 +32,7 @@ for (const request of requests) {
         // Versions of the future are told so, and a library need not say what it is.
         if (key === "version" && value === -1) continue;
         if (key === "library" && value === "") continue;
+        if (key === "watch" && value === true) continue;
         const parsed = appRequestSchema.safeParse({ ...request, [key]: value });
         assert.equal(parsed.success, false, `${key}: ${JSON.stringify(value)}`);
       }

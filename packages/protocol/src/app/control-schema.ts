@@ -41,6 +41,8 @@ export const appRequestSchema: z.ZodType<AppRequest> = z.discriminatedUnion("op"
     schemaBytes: z.number().int().positive(),
   }),
   z.strictObject({ op: z.literal("unserve"), seq, export: z.number().int().nonnegative() }),
+  z.strictObject({ op: z.literal("describe"), seq, service: name, target: name.optional() }),
+  z.strictObject({ op: z.literal("services"), seq, watch: z.boolean() }),
   z.strictObject({ op: z.literal("grow"), seq, bytes: z.number().int().positive() }),
   z.strictObject({ op: z.literal("shrink"), region: z.number().int().nonnegative() }),
 ]);

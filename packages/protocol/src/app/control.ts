@@ -36,6 +36,13 @@ export type AppRequest =
   | { op: "serve"; seq: number; name: string; service: string; hash: string; schemaBytes: number }
   /** No new calls for this export, please; answered by `unserved` once the daemon routes none to it. */
   | { op: "unserve"; seq: number; export: number }
+  /**
+   * The descriptors of a service, from a server that offers it, under `target` if that is given; answered by
+   * `described`.
+   */
+  | { op: "describe"; seq: number; service: string; target?: string | undefined }
+  /** What can be reached. `watch`: say `offers` at the next change. */
+  | { op: "services"; seq: number; watch: boolean }
   /** The send heap needs another region that can hold one block of so many bytes. */
   | { op: "grow"; seq: number; bytes: number }
   /** All blocks of this send region are free and the app has unmapped it. */
@@ -74,7 +81,13 @@ export type DaemonMessage =
   /** Answer to `serve`: the id that word 2 of incoming CALL slots carries. */
   | { op: "serving"; seq: number; export: number }
   | { op: "unserved"; seq: number }
-  /** `bind`, `serve` or `grow` can't be had; `code` is a stable error code, `status` a gRPC status. */
+  /** Answer to `describe`; fd 0 = sealed memfd with a FileDescriptorSet of so many bytes. */
+  | { op: "described"; seq: number; bytes: number }
+  /** Answer to `services`; fd 0 = sealed memfd with so many bytes of JSON: a list of `ServiceOffer`. */
+  | { op: "services"; seq: number; bytes: number }
+  /** What can be reached has changed since `services` was asked; said once. */
+  | { op: "offers" }
+  /** `bind`, `serve`, `describe` or `grow` can't be had; `code` is a stable error code, `status` a gRPC status. */
   | { op: "refused"; seq: number; code: string; status: number; message: string }
   /** A new region; fd 0 is its memfd. `seq` repeats that of `grow` for the send heap. */
   | { op: "region"; heap: "send" | "receive"; id: number; bytes: number; seq?: number }

@@ -47,6 +47,10 @@ export const FrameType = {
   GOAWAY: 8,
   PING: 9,
   PONG: 10,
+  /** JSON: I want the descriptors of a service; `stream` numbers the question. Needs the feature of that name. */
+  DESCRIBE: 11,
+  /** A piece of a FileDescriptorSet; `value` = bytes of the whole, 0: nobody here offers the service. */
+  DESCRIBED: 12,
   REQUEST: 16,
   RESPONSE: 17,
   /** More of the body of the stream's current message; `value` = offset in the body. */
@@ -89,6 +93,9 @@ export const F_DETAILS_LENGTH = 6;
 export const F_COST = 6;
 export const F_LENGTHS = 7;
 
+/** Name of the ability to answer DESCRIBE, in `features` of HELLO. */
+export const DESCRIBE_FEATURE = "describe";
+
 /** Bytes that the parts between header and body may take together; they are in the first frame. */
 export const headBytesMax: number = 48 * 1024;
 /** Status messages longer than this are cut before they leave. */
@@ -97,7 +104,7 @@ export const statusMessageBytesMax: number = 4 * 1024;
 export const statusDetailsBytesMax: number = 16 * 1024;
 /** Largest frame that a daemon may announce in HELLO, header included. */
 export const frameBytesMax: number = 1024 * 1024 + headBytesMax;
-/** Largest cold frame (HELLO, SERVICES, BIND, REFUSED, GOAWAY). */
+/** Largest cold frame (HELLO, SERVICES, BIND, REFUSED, GOAWAY, DESCRIBE). */
 export const coldFrameBytesMax: number = 256 * 1024;
 
 const typeNames = new Map<number, string>(

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { LINK_MAGIC, LINK_VERSION } from "./frame.ts";
 import {
   bindSchema,
+  describeSchema,
   goawaySchema,
   helloSchema,
   refusedSchema,
@@ -32,6 +33,7 @@ const cases = {
   SERVICES: { schema: servicesSchema, good: { services: [offer, offer] } },
   BIND: { schema: bindSchema, good: { target: "geo", service: "geo.v1.Geo", hash, caller } },
   REFUSED: { schema: refusedSchema, good: { code: "ERR_X", status: 9, message: "no" } },
+  DESCRIBE: { schema: describeSchema, good: { service: "geo.v1.Geo" } },
   GOAWAY: { schema: goawaySchema, good: { code: "ERR_X", reason: "no" } },
 };
 

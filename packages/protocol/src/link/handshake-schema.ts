@@ -1,7 +1,7 @@
 /** The check of what a peer sends in cold frames; a body that does not fit closes the link. */
 import { z } from "zod";
 import { labelsSchema } from "../app/control-schema.ts";
-import type { Bind, Goaway, Hello, Refused, Services } from "./handshake.ts";
+import type { Bind, Describe, Goaway, Hello, Refused, Services } from "./handshake.ts";
 
 const name = z.string().min(1).max(255);
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
@@ -43,6 +43,10 @@ export const refusedSchema: z.ZodType<Refused> = z.object({
   code: z.string().max(64),
   status: z.number().int().min(1).max(16),
   message: z.string().max(8192),
+});
+export const describeSchema: z.ZodType<Describe> = z.object({
+  service: name,
+  target: name.optional(),
 });
 export const goawaySchema: z.ZodType<Goaway> = z.object({
   code: z.string().max(64),

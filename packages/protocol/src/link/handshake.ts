@@ -15,7 +15,7 @@ export interface ServiceOffer {
 export interface Hello {
   magic: "koala-link";
   version: number;
-  /** Optional abilities, by name; both sides use those that both named. None is defined yet. */
+  /** Optional abilities, by name; both sides use those that both named. */
   features: string[];
   /** Name of the daemon, for people. */
   name: string;
@@ -64,6 +64,13 @@ export interface Refused {
   /** The gRPC status that calls through it get. */
   status: number;
   message: string;
+}
+
+/** Whose descriptors are wanted. */
+export interface Describe {
+  service: string;
+  /** The mesh name that it is offered under; left out: any. */
+  target?: string | undefined;
 }
 
 export interface Goaway {
