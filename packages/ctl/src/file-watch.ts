@@ -1,9 +1,9 @@
 /**
- * Changes of a module's folder. The folder is watched, not the file: editors write a new file beside the
+ * Changes of the files of a folder. The folder is watched, not the file: editors write a new file beside the
  * old one and rename it, and a module imports files beside it.
  */
-import { type FSWatcher, watch } from "node:fs";
-import { dirname, extname } from "node:path";
+import { type Dirent, type FSWatcher, readdirSync, watch } from "node:fs";
+import { dirname, extname, join } from "node:path";
 import { KoalaError, messageOf } from "@koala/interface";
 
 const codeExtensions = [".ts", ".js", ".mjs", ".json"];
@@ -17,31 +17,72 @@ export interface FileWatch {
   close(): void;
 }
 
-/** Watches the folder of a file; throws ERR_CTL_WATCH when it can't. */
+/** Which changes count. */
+export interface WatchedFiles {
+  /** True for the name of a file whose change counts. */
+  matches: (name: string) => boolean;
+  /** Folders below count as well, also those that are made later. */
+  below?: boolean;
+}
+
+/** Watches the folder of a module; throws ERR_CTL_WATCH when it can't. */
 export function watchFolderOf(file: string): FileWatch {
+  const matches = (name: string): boolean => codeExtensions.includes(extname(name));
+  return watchFolder(dirname(file), { matches });
+}
+
+/** Watches a folder; throws ERR_CTL_WATCH when it can't. */
+export function watchFolder(folder: string, { matches, below = false }: WatchedFiles): FileWatch {
+  const watchers = new Map<string, FSWatcher>();
   let isDirty = false;
-  let failure: Error | undefined;
+  let failure: KoalaError | undefined;
   let wake = (): void => {};
   let timer: NodeJS.Timeout | undefined;
   const settle = (): void => {
     isDirty = true;
     wake();
   };
-  const folder = dirname(file);
-  let watcher: FSWatcher;
-  try {
-    watcher = watch(folder, (_, name) => {
-      if (name !== null && !codeExtensions.includes(extname(name))) return;
+  const fail = (path: string, error: unknown): void => {
+    failure ??= watchError(path, error);
+    wake();
+  };
+  // Each folder by itself, and not `recursive`: that follows files, which editors replace.
+  const add = (path: string): void => {
+    if (watchers.has(path)) return;
+    const watcher = watch(path, (_, name) => {
+      if (below) addBelow();
+      if (name !== null && !matches(name) && !watchers.has(join(path, name))) return;
       clearTimeout(timer);
       timer = setTimeout(settle, quietMs);
     });
+    watcher.on("error", (error) => {
+      watcher.close();
+      watchers.delete(path);
+      if (path === folder) fail(path, error);
+    });
+    watchers.set(path, watcher);
+  };
+  const addBelow = (): void => {
+    try {
+      for (const path of foldersBelow(folder)) add(path);
+    } catch (error) {
+      fail(folder, error);
+    }
+  };
+  const close = (): void => {
+    clearTimeout(timer);
+    for (const watcher of watchers.values()) watcher.close();
+  };
+  try {
+    add(folder);
   } catch (error) {
     throw watchError(folder, error);
   }
-  watcher.on("error", (error) => {
-    failure = error instanceof Error ? error : new Error(String(error));
-    wake();
-  });
+  if (below) addBelow();
+  if (failure !== undefined) {
+    close();
+    throw failure;
+  }
   return {
     changed: async (signal) => {
       while (!isDirty && failure === undefined && !signal.aborted) {
@@ -51,15 +92,24 @@ export function watchFolderOf(file: string): FileWatch {
         });
       }
       if (signal.aborted) return false;
-      if (failure !== undefined) throw watchError(folder, failure);
+      if (failure !== undefined) throw failure;
       isDirty = false;
       return true;
     },
-    close: () => {
-      clearTimeout(timer);
-      watcher.close();
-    },
+    close,
   };
+}
+
+/** Folders below one, at any depth; one that goes away meanwhile has none. */
+function foldersBelow(folder: string): string[] {
+  let entries: Dirent[];
+  try {
+    entries = readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return [];
+  }
+  const folders = entries.filter((entry) => entry.isDirectory() && entry.name !== "node_modules");
+  return folders.flatMap(({ name }) => [join(folder, name), ...foldersBelow(join(folder, name))]);
 }
 
 function watchError(folder: string, cause: unknown): KoalaError {

@@ -14,6 +14,7 @@ import { appColumns, bindingColumns, linkColumns, serviceColumns } from "./list-
 import { addModuleCommands } from "./module-commands.ts";
 import { type Format, Output, type Surroundings } from "./output.ts";
 import { addPolicyCommands } from "./policy-commands.ts";
+import { addProjectCommands } from "./project/project-commands.ts";
 import { parseDuration } from "./quantity.ts";
 import { addRuntimeCommands } from "./runtime-commands.ts";
 import { formatStatus } from "./status-view.ts";
@@ -65,6 +66,7 @@ export function createProgram(surroundings: Surroundings): Command {
       interrupted: () => surroundings.interrupted ?? takeInterrupts(),
     };
   };
+  addProjectCommands(program, contextOf);
   addDoctorCommand(program, contextOf);
   addLists(program, contextOf);
   addCall(program, contextOf);

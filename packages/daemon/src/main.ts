@@ -81,6 +81,8 @@ async function main(): Promise<void> {
   const onSignal = (): void => void end(ending ? daemon.stop() : daemon.drain());
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
+  // A parent that has opened a channel, `koalactl dev`, wants to be outlived by no daemon of its own.
+  process.once("disconnect", onSignal);
   process.on("SIGHUP", () => {
     log.reopen();
     void daemon.applyConfig();
