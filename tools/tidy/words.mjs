@@ -19,9 +19,10 @@ const banned = [
   { pattern: /^\s*debugger\b/, message: "a left-over of debugging: remove it" },
   {
     pattern: /\bconsole\.(?:log|debug|dir|trace)\(/,
-    // Programs talk to a person; so do fuzzers, what runs tests, and programs inside tests.
+    // Programs talk to a person; so do fuzzers, what runs tests, programs inside tests, and those that a
+    // template of `koalactl init` holds.
     where:
-      /^packages\/(?!testing\/)[^/]+\/src\/(?!(?:.*\/)?(?:main|build|[\w-]+\.(?:fuzz|test))\.ts$)/,
+      /^packages\/(?!testing\/)[^/]+\/src\/(?!(?:.*\/)?(?:main|build|template|[\w-]+\.(?:fuzz|test))\.ts$)/,
     message: "write to a log, or to process.stdout in a program",
   },
 ];
