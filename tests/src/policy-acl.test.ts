@@ -4,10 +4,11 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { Status } from "@koala/mrpc";
-import { AdminError, postAdmin } from "./admin.ts";
+import { AdminError, askAdmin, postAdmin } from "./admin.ts";
+import { startDaemon } from "./cluster.ts";
 import { Kitchen } from "./gen/test/v1/kitchen_pb.ts";
 import { connectTo, startKitchen, startTopology } from "./kitchen.ts";
-import { startPolicyStage } from "./policy-stage.ts";
+import { modulesConfig, startPolicyStage } from "./policy-stage.ts";
 import { rejection } from "./rejection.ts";
 
 /** The budget is a wall clock's, and a crowded machine may stop a thread for longer than the default. */
@@ -125,5 +126,69 @@ describe("acl", { timeout: 120_000 }, () => {
     ]);
     assert.match((await rejection(kitchen.echo({ text: "soup" }))).reason, /rule soup/);
     await kitchen.echo({ text: "fish" });
+  });
+
+  it("goes back to the rules that a revision had, in all runtimes and after a restart", async (test) => {
+    const stage = await startPolicyStage(test, { runtimes: 2 });
+    const { kitchen, post, daemon } = stage;
+    const file = join(daemon.prefix, "rules.toml");
+    const rule = (text: string): string =>
+      `[[rule]]\nname = "${text}"\neffect = "deny"\nmethod = "Echo"\nwhen = "request.text == '${text}'"\n`;
+    /** Calls that are denied, of apps on both runtimes. */
+    const denied = async (from = [kitchen]): Promise<string[]> => {
+      const names: string[] = [];
+      for (const [index, app] of from.entries()) {
+        for (const text of ["fish", "soup"]) {
+          const answer = app.echo({ text }).then(
+            () => "",
+            () => `${index} ${text}`,
+          );
+          names.push(await answer);
+        }
+      }
+      return names.filter((name) => name !== "");
+    };
+    const other = (await connectTo(test, daemon)).client(Kitchen, "kitchen");
+    const both = [kitchen, other];
+
+    writeFileSync(file, rule("fish"));
+    const config = { default: "allow", file };
+    const match = { side: "client" as const };
+    const attached = await post("/v1/policies/attach", {
+      policy: { use: "acl", match, budget: "10s", config },
+    });
+    writeFileSync(file, rule("soup"));
+    await post("/v1/policies/attach", { policy: { use: "null" } });
+    assert.deepEqual(await denied(both), ["0 fish", "1 fish"], "other changes read no files");
+    const applied = await post("/v1/config/apply", {});
+    assert.deepEqual(await denied(both), ["0 soup", "1 soup"]);
+
+    const diff = await askAdmin(daemon.prefix, "/v1/config/diff", "");
+    assert.equal(diff.to, applied.revision);
+    assert.ok(diff.lines.some((line) => line.startsWith(`+# ${file}: 5 lines, sha256 `)));
+    assert.ok(diff.lines.includes('-name = "fish"') && diff.lines.includes('+name = "soup"'));
+
+    await post("/v1/config/rollback", { revision: attached.revision });
+    assert.deepEqual(await denied(both), ["0 fish", "1 fish"]);
+    await post("/v1/policies/attach", { policy: { use: "null", name: "null-2" } });
+    assert.deepEqual(await denied(both), ["0 fish", "1 fish"], "nor do they end a rollback");
+
+    await daemon.kill();
+    const again = await startDaemon(test, { prefix: daemon.prefix, config: modulesConfig });
+    await startKitchen(test, again);
+    const after = (await connectTo(test, again)).client(Kitchen, "kitchen");
+    assert.deepEqual(await denied([after]), ["0 fish"], "the file has not changed since");
+    await post("/v1/config/apply", {});
+    assert.deepEqual(await denied([after]), ["0 soup"]);
+    await again.kill();
+
+    writeFileSync(file, rule("bread"));
+    const third = await startDaemon(test, { prefix: daemon.prefix, config: modulesConfig });
+    await startKitchen(test, third);
+    const last = (await connectTo(test, third)).client(Kitchen, "kitchen");
+    assert.deepEqual(await denied([last]), [], "the file has changed, so it counts");
+    assert.match((await rejection(last.echo({ text: "bread" }))).reason, /rule bread/);
+    const { revisions } = await askAdmin(daemon.prefix, "/v1/config/history");
+    assert.equal(revisions[0]?.summary, "a file of a policy has changed");
   });
 });

@@ -1,5 +1,5 @@
 /** The configuration of an acl attachment. */
-import { patternsField, Status, statusField, z } from "@koala/policy";
+import { configFileField, patternsField, Status, statusField, z } from "@koala/policy";
 import { loadRules } from "./rules-file.ts";
 
 const rulesMax = 1_000;
@@ -51,13 +51,13 @@ export const aclRule: z.ZodType<AclRule> = z.strictObject({
   message: z.string().min(1).max(1_024).default("not allowed"),
 });
 
-/** Type and defaults of the `config` table. The file is read whenever a table is. */
+/** Type and defaults of the `config` table. */
 export const aclConfig: z.ZodType<AclConfig> = z
   .strictObject({
     mode: z.enum(["enforce", "shadow"]).default("enforce"),
     default: z.enum(["allow", "deny"]),
     rules: z.array(aclRule).default([]),
-    file: z.string().startsWith("/", "expected an absolute path").optional(),
+    file: configFileField().optional(),
   })
   .transform((table, context): AclConfig => {
     const complain = (message: string, path: string[]): void => {
@@ -66,7 +66,8 @@ export const aclConfig: z.ZodType<AclConfig> = z
     const { rules: fromFile, problems } =
       table.file === undefined ? { rules: [], problems: [] } : loadRules(table.file, aclRule);
     for (const problem of problems) complain(problem, ["file"]);
+    const file = table.file?.path;
     const rules = [...table.rules, ...fromFile];
     if (rules.length > rulesMax) complain(`${rules.length} rules, ${rulesMax} at most`, ["rules"]);
-    return problems.length > 0 || rules.length > rulesMax ? z.NEVER : { ...table, rules };
+    return problems.length > 0 || rules.length > rulesMax ? z.NEVER : { ...table, file, rules };
   });

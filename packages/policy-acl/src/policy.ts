@@ -25,6 +25,7 @@ export const aclPolicy: PolicyDefinition<AclConfig, AclState> = definePolicy<Acl
   version: "1.0.0",
   provides: ["deny"],
   config: aclConfig,
+  fileKeys: ["file"],
   counters: ["allowed", "denied", "shadow_denied", "failed_rules"],
   check: (config) => [...repeatedNames(config), ...problemsWithoutMethod(config)],
 

@@ -1,11 +1,8 @@
 /** Rules that stand in a file of their own. */
-import { readFileSync, statSync } from "node:fs";
 import { messageOf } from "@koala/interface";
-import type { z } from "@koala/policy";
+import type { ConfigFile, z } from "@koala/policy";
 import { parse, TomlError } from "smol-toml";
 import type { AclRule } from "./config.ts";
-
-const fileBytesMax = 1_048_576;
 
 export interface LoadedRules {
   readonly rules: readonly AclRule[];
@@ -14,11 +11,9 @@ export interface LoadedRules {
 }
 
 /** Reads the `[[rule]]` tables of a TOML file. Never throws. */
-export function loadRules(path: string, type: z.ZodType<AclRule>): LoadedRules {
+export function loadRules({ path, text }: ConfigFile, type: z.ZodType<AclRule>): LoadedRules {
   let table: Record<string, unknown>;
-  let text: string;
   try {
-    text = read(path);
     table = parse(text);
   } catch (error) {
     return { rules: [], problems: [describe(path, error)] };
@@ -29,12 +24,6 @@ export function loadRules(path: string, type: z.ZodType<AclRule>): LoadedRules {
     return { rules: [], problems: [`${path}: expected [[rule]] tables only, found ${found}`] };
   }
   return checked(path, text, (table["rule"] ?? []) as readonly unknown[], type);
-}
-
-function read(path: string): string {
-  const { size } = statSync(path);
-  if (size > fileBytesMax) throw new Error(`${size} bytes, ${fileBytesMax} at most`);
-  return readFileSync(path, "utf8");
 }
 
 function describe(path: string, error: unknown): string {

@@ -41,6 +41,8 @@ export interface PolicyDefinition<
   readonly stateVersion?: number;
   /** Type of the `config` table. */
   readonly config: z.ZodType<Config>;
+  /** Keys of the table that name a file, of the type `configFileField`. */
+  readonly fileKeys?: readonly string[];
   /** Names of the numbers in `ctx.counters`. */
   readonly counters?: readonly string[];
   /** What it may do to calls. Handlers, state and the control part need not be named, they are seen. */

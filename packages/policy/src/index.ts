@@ -13,6 +13,7 @@ export type {
   Side,
   TraceContext,
 } from "./call.ts";
+export { type ConfigFile, configFileField, readConfigFile } from "./config-file.ts";
 export type {
   Attempt,
   AttemptOptions,

@@ -51,7 +51,7 @@ export function checkManifest(definition: PolicyDefinition, source: ManifestSour
     throw new KoalaError("ERR_MODULE_EXPORT", `${source.entry}: ${text}`);
   };
   const { name, version, stateVersion = 1, config, counters = [] } = definition;
-  const { provides = [], needs } = definition;
+  const { provides = [], needs, fileKeys = [] } = definition;
   if (typeof name !== "string" || !namePattern.test(name)) {
     fail(`name must be lower-case letters, digits and hyphens, found ${JSON.stringify(name)}`);
   }
@@ -67,6 +67,7 @@ export function checkManifest(definition: PolicyDefinition, source: ManifestSour
     );
   }
   if (!isTexts(counters)) fail("counters must be a list of names");
+  if (!isTexts(fileKeys)) fail("fileKeys must be a list of keys of the table");
   if (!isTexts(provides)) fail(`provides must be a list of: ${policyAbilities.join(", ")}`);
   for (const ability of provides) {
     if (!policyAbilities.includes(ability)) {

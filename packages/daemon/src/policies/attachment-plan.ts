@@ -1,9 +1,10 @@
 /** From the policies that somebody wants to attachments: loads code, checks tables, keeps what can stay. */
 import { isDeepStrictEqual } from "node:util";
 import { KoalaError } from "@koala/interface";
-import type { PolicyConfig } from "../config/index.ts";
+import type { PolicyConfig, PolicyProblem } from "../config/index.ts";
 import { loadPolicyModule, type ModulePlaces, type PolicyModule } from "../modules/index.ts";
 import { type Attachment, sharedBytesOf } from "./attachment.ts";
+import { readFilesOf, withTexts } from "./config-files.ts";
 import { readPolicyConfig } from "./config-problems.ts";
 import { type DesiredState, policiesOf } from "./desired-state.ts";
 import { type FoundProblem, type PolicyFile, policyError } from "./policy-problems.ts";
@@ -98,10 +99,15 @@ function planOne(
   module: PolicyModule,
   input: PlanInput,
 ): Attachment | { problems: FoundProblem[] } {
-  const read = readPolicyConfig(module.definition, policy.config);
-  if ("problems" in read) {
-    return { problems: read.problems.map((problem) => ({ ...problem, policy })) };
-  }
+  const refused = (problems: readonly PolicyProblem[]): { problems: FoundProblem[] } => {
+    return { problems: problems.map((problem) => ({ ...problem, policy })) };
+  };
+  const found = readFilesOf(module.definition, policy.config, input.state.files);
+  if ("problems" in found) return refused(found.problems);
+  const { files } = found;
+  const table = withTexts(module.definition, policy.config, files);
+  const read = readPolicyConfig(module.definition, table);
+  if ("problems" in read) return refused(read.problems);
   const { config } = read;
   const bytes = sharedBytesOf(module.definition, config, input.runtimes);
   const old = input.current.find((attachment) => attachment.policy.name === policy.name);
@@ -114,13 +120,14 @@ function planOne(
     // Another configuration or other code is a new start for a policy that has failed.
     const isSame = isDeepStrictEqual(old.config, config) && !hasOtherCode(old.module, module);
     const failures = isSame ? old.failures : new Map<number, string>();
-    return { ...old, policy, module, config, failures };
+    return { ...old, policy, module, config, files, failures };
   }
   return {
     id: input.nextId(),
     policy,
     module,
     config,
+    files,
     shared: new SharedArrayBuffer(bytes),
     control: undefined,
     failures: new Map(),

@@ -4,6 +4,7 @@ import type { ControlPart, PolicyDefinition } from "@koala/policy";
 import type { PolicyConfig } from "../config/index.ts";
 import type { AreaLog } from "../log/index.ts";
 import type { PolicyModule } from "../modules/index.ts";
+import type { FileTexts } from "./config-files.ts";
 import type { PlannedPolicy } from "./runtime-plan.ts";
 
 /** A control part that has not started or ended by then is given up. */
@@ -17,6 +18,8 @@ export interface Attachment {
   readonly module: PolicyModule;
   /** What the policy's type made of its table. */
   readonly config: unknown;
+  /** What was in the files that its table names. */
+  readonly files: FileTexts;
   readonly shared: SharedArrayBuffer;
   /** Undefined when the policy has none, or is not enabled. */
   control: ControlPart | undefined;
@@ -26,12 +29,13 @@ export interface Attachment {
 
 /** What a runtime needs to know of an attachment. */
 export function plannedFor(attachment: Attachment, runtime: number): PlannedPolicy {
-  const { id, policy, module, shared, failures } = attachment;
+  const { id, policy, module, files, shared, failures } = attachment;
   return {
     id,
     name: policy.name,
     path: module.compiled.path,
     config: policy.config,
+    files,
     selector: policy.match,
     onFailure: policy.onFailure,
     budgetMicros: policy.budgetMicros,

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { KoalaError } from "@koala/interface";
 import type { PolicyConfig } from "../config/index.ts";
 import { didYouMean } from "../config/suggestion.ts";
+import type { FileTexts } from "./config-files.ts";
 
 /** What can be set by hand of a policy in the file. */
 export type PolicyPatch = Partial<Omit<PolicyConfig, "name" | "use">>;
@@ -21,11 +22,13 @@ export interface DesiredState {
   readonly changed: Readonly<Record<string, PolicyPatch>>;
   /** Where the code of a module is, if not where `use` says: after an upgrade with a path. */
   readonly paths: Readonly<Record<string, string>>;
+  /** What was in the files that tables name; those that are not here are read. */
+  readonly files: FileTexts;
 }
 
 /** A state in which nothing was done by hand. */
 export function stateOfFile(file: readonly PolicyConfig[]): DesiredState {
-  return { file, attached: [], detached: [], changed: {}, paths: {} };
+  return { file, attached: [], detached: [], changed: {}, paths: {}, files: {} };
 }
 
 /** The policies of a state in the order in which requests go through them. */

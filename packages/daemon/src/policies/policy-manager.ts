@@ -37,6 +37,7 @@ import {
   ownRequester,
   type Requester,
 } from "./change-request.ts";
+import { type FileTexts, haveSameTexts, settledNow, withoutChanged } from "./config-files.ts";
 import {
   type DesiredState,
   findPolicy,
@@ -127,9 +128,10 @@ export class PolicyManager {
     const { latest } = this.store;
     if (latest > 0) {
       const stored = this.store.read(latest);
-      this.state = stored.state;
+      // A file that has changed on disk since counts from now on, as koala.toml does.
+      this.state = { ...stored.state, files: withoutChanged(stored.state.files) };
       if (stored.fileHash !== hashOfFile(config.policies)) {
-        const { state, notes } = withFile(stored.state, config.policies);
+        const { state, notes } = withFile(this.state, config.policies);
         this.state = state;
         for (const note of notes) this.options.log.info("of what was done by hand", { note });
       }
@@ -140,6 +142,7 @@ export class PolicyManager {
       } catch (error) {
         throw this.startError(error, latest);
       }
+      this.state = this.withFiles(this.state);
     });
   }
 
@@ -147,10 +150,14 @@ export class PolicyManager {
   recordStart(): void {
     const { latest } = this.store;
     const { policies } = this.loaded.config;
-    const request = this.requestOf(ownRequester("start"), "koala.toml has changed", this.state);
     try {
-      const isNew = latest > 0 && this.store.read(latest).fileHash !== hashOfFile(policies);
-      if (isNew) this.record(request, this.changes.attachments);
+      if (latest === 0) return;
+      const { fileHash, state } = this.store.read(latest);
+      const isOther = fileHash !== hashOfFile(policies);
+      const what = isOther ? "koala.toml has changed" : "a file of a policy has changed";
+      const request = this.requestOf(ownRequester("start"), what, this.state);
+      if (isOther || !haveSameTexts(state.files, this.state.files))
+        this.record(request, this.changes.attachments);
     } catch (error) {
       this.options.log.error("what the daemon began with is not kept", {
         reason: messageOf(error),
@@ -274,7 +281,10 @@ export class PolicyManager {
       const after = this.options.reload();
       const needsRestart = keysForRestart(this.options.loaded, after);
       const base = reset ? stateOfFile(after.config.policies) : this.state;
-      const { state: next, notes } = withFile(base, after.config.policies);
+      const merged = withFile(base, after.config.policies);
+      const { notes } = merged;
+      // Files that tables name are read anew, too.
+      const next = { ...merged.state, files: {} };
       this.loaded = after;
       let answer: ChangeAnswer;
       try {
@@ -294,7 +304,7 @@ export class PolicyManager {
         this.loaded = before;
         return answer;
       }
-      this.state = next;
+      this.state = this.withFiles(next);
       if (this.options.setLogLevel(after.config)) {
         answer.notes.push(`the level of the log is ${after.config.log.level}`);
       }
@@ -310,7 +320,8 @@ export class PolicyManager {
   /** Policies as they were at a revision; koala.toml is left alone, and wins again once it is changed. */
   rollback(revision: number, dryRun: boolean, who: Requester): Promise<ChangeAnswer> {
     return this.change(() => {
-      const { state } = this.store.read(revision);
+      const { state: stored } = this.store.read(revision);
+      const state = { ...stored, files: settledNow(stored.files) };
       const notes = [
         "koala.toml was not changed: its policies count again when it differs from now on, or is applied",
       ];
@@ -426,7 +437,7 @@ export class PolicyManager {
       const request = await make();
       const answer = await this.changes.carryOut(request);
       if (!request.dryRun) {
-        this.state = request.next;
+        this.state = this.withFiles(request.next);
         for (const { kind, policy, detail } of answer.changes) {
           this.options.events.publish("policy", kind, {
             policy,
@@ -454,7 +465,8 @@ export class PolicyManager {
       this.store.write({ format: 1, revision, time, who, summary, policies, state, fileHash });
     };
     if (this.store.latest === 0) write(ownRequester("start"), "start", this.state);
-    write(request.who, request.summary, request.next);
+    const files = filesOf(attachments);
+    write(request.who, request.summary, { ...request.next, files });
     this.options.events.publish("config", "revision", {
       revision: this.store.latest,
       summary: request.summary,
@@ -463,6 +475,11 @@ export class PolicyManager {
       pid: request.who.pid,
     });
     return this.store.latest;
+  }
+
+  /** With the texts that are in force. */
+  private withFiles(state: DesiredState): DesiredState {
+    return { ...state, files: filesOf(this.changes.attachments) };
   }
 
   private usersOf(use: string): Attachment[] {
@@ -500,6 +517,10 @@ export class PolicyManager {
     const text = `${error.message}\nA part of the policies was attached or set by hand (revision ${latest}). To start with koala.toml alone, remove ${folder}`;
     return new KoalaError(error.code, text, { cause: error });
   }
+}
+
+function filesOf(attachments: readonly Attachment[]): FileTexts {
+  return Object.assign({}, ...attachments.map(({ files }) => files)) as FileTexts;
 }
 
 /** Throws ERR_POLICY_UPGRADE when a module is no newer or older version of another. */

@@ -1,5 +1,6 @@
 /** What the admin socket says about revisions. */
 import type { DiffAnswer, HistoryAnswer } from "@koala/protocol";
+import { diffFiles } from "./file-diff.ts";
 import type { RevisionStore } from "./revision-store.ts";
 import { diffLines, textOf } from "./revision-text.ts";
 
@@ -21,6 +22,10 @@ export function diffOf(
 ): DiffAnswer {
   const target = store.read(to);
   const start = from ?? store.all.filter((number) => number < to).at(-1);
-  const before = start === undefined ? [] : store.read(start).policies;
-  return { from: start ?? 0, to, lines: diffLines(textOf(before), textOf(target.policies)) };
+  const before = start === undefined ? undefined : store.read(start);
+  const lines = [
+    ...diffLines(textOf(before?.policies ?? []), textOf(target.policies)),
+    ...diffFiles(before?.state.files ?? {}, target.state.files),
+  ];
+  return { from: start ?? 0, to, lines };
 }

@@ -57,6 +57,7 @@ const revisionSchema = z.object({
     detached: z.array(z.string()),
     changed: z.record(z.string(), policySchema.partial()),
     paths: z.record(z.string(), z.string()),
+    files: z.record(z.string(), z.object({ text: z.string(), disk: z.string() })).default({}),
   }),
 });
 

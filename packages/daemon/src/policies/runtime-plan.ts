@@ -1,5 +1,6 @@
 /** What the manager of policies (main thread) and a runtime say to each other. Plain data, and shared memory. */
 import type { Selector } from "@koala/policy/engine";
+import type { FileTexts } from "./config-files.ts";
 
 /** An attachment as a runtime carries it out. */
 export interface PlannedPolicy {
@@ -10,6 +11,8 @@ export interface PlannedPolicy {
   readonly path: string;
   /** As it was written; checked. The runtime reads it with the type of the code that it has loaded. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** What was in the files that it names. */
+  readonly files: FileTexts;
   readonly selector: Selector;
   readonly onFailure: "open" | "closed";
   readonly budgetMicros: number;

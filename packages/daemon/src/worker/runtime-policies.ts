@@ -18,6 +18,7 @@ import type { Binding } from "../datapath/binding.ts";
 import type { Attachment } from "../datapath/policy-chains.ts";
 import type { AreaLog } from "../log/index.ts";
 import { requireModule } from "../modules/require-module.ts";
+import { withTexts } from "../policies/config-files.ts";
 import type {
   PlannedPolicy,
   PlannedStatus,
@@ -225,7 +226,7 @@ export class RuntimePolicies {
       return { slot, planned, definition: slot.definition, config: slot.ctx.config, before };
     }
     const definition = requireModule(planned.path) as PolicyDefinition;
-    const config = definition.config.parse(planned.config);
+    const config = definition.config.parse(withTexts(definition, planned.config, planned.files));
     const [problem] = methodRefusals(definition, config, planned, this.options.schemas());
     if (problem !== undefined) throw new Refused(problem);
     // New code for a policy that is out of service takes nothing over from it.
