@@ -22,9 +22,12 @@ import {
 } from "@koala/protocol";
 import { type Runtime, Timer } from "@koala/runtime";
 import { RingConsumer, RingProducer, ringBytes } from "@koala/shm";
+import { AppStreams } from "../streams/app-streams.ts";
+import { type Flow, takesStream } from "../streams/flow.ts";
 import type { AppEngine, AppEngineOptions } from "./app-engine.ts";
 import { AppOutbox } from "./app-outbox.ts";
 import type { AppPort } from "./app-port.ts";
+import { AppReplies } from "./app-replies.ts";
 import { BlockReturns } from "./block-returns.ts";
 import { Body } from "./body.ts";
 import { type Call, Outcome, Parked } from "./call.ts";
@@ -62,8 +65,10 @@ export class AppEndpoint implements AppEngine {
   private readonly slot = new Int32Array(SLOT_WORDS);
   private readonly body = new Body();
   private readonly calls: CallerCalls;
-  private readonly parked: ParkQueue;
+  private readonly parked: ParkQueue<Call>;
   private readonly returns: BlockReturns;
+  private readonly replies: AppReplies;
+  private readonly streams: AppStreams;
   /** Wakes calls that wait for a region which the app could not take. */
   private readonly retryTimer: Timer;
   /** Slots of CALLs that an engine before this one has read, and not passed on. */
@@ -109,6 +114,21 @@ export class AppEndpoint implements AppEngine {
     );
     this.returns = new BlockReturns(this.receive, runtime, (reason) => this.violate(reason));
     this.retryTimer = new Timer(() => runtime.activate(this));
+    const { send, receive, out, calls, aliases, body } = this;
+    const { returns } = this;
+    const { messageBytesMax } = options;
+    const violate = (reason: string): void => this.violate(reason);
+    this.replies = new AppReplies({
+      ...{ port, router, send, returns, aliases, body, messageBytesMax, violate },
+      answered: () => {
+        this.incoming--;
+      },
+    });
+    this.streams = new AppStreams({
+      ...{ port, router, send, receive, out, calls, aliases, body, messageBytesMax, violate },
+      awaitRing: () => this.awaitRing(),
+      markDirty: () => runtime.markDirty(this),
+    });
     if (saved !== null) this.load(saved);
   }
 
@@ -119,7 +139,7 @@ export class AppEndpoint implements AppEngine {
 
   /** Calls whose request or reply waits for room here. */
   get parkedCount(): number {
-    return this.parked.length + this.out.lateReplyCount;
+    return this.parked.length + this.streams.length + this.out.lateReplyCount;
   }
 
   /** The app gives a region of its send heap back; false when it has none with this id. */
@@ -241,7 +261,7 @@ export class AppEndpoint implements AppEngine {
     const isReply = call.parked === Parked.REPLY;
     if (call.copy !== null) {
       return isReply
-        ? this.passReply(call, call.slot, call.copy) !== Outcome.PARK
+        ? this.replies.pass(call, call.slot, call.copy) !== Outcome.PARK
         : this.passRequest(call, call.copy);
     }
     const wrong = this.send.locate(call.slot, isReply, this.body);
@@ -250,7 +270,7 @@ export class AppEndpoint implements AppEngine {
       return false;
     }
     return isReply
-      ? this.passReply(call, call.slot, this.body) !== Outcome.PARK
+      ? this.replies.pass(call, call.slot, this.body) !== Outcome.PARK
       : this.passRequest(call, this.body);
   }
 
@@ -260,7 +280,25 @@ export class AppEndpoint implements AppEngine {
   }
 
   dropReply(call: Call): void {
-    this.releaseReply(call.slot);
+    this.replies.release(call.slot);
+  }
+
+  message(flow: Flow, body: Body): Outcome {
+    const outcome = this.streams.message(flow, body);
+    if (outcome === Outcome.INVALID) this.invalidReason = this.receive.invalidReason;
+    return outcome;
+  }
+
+  credit(flow: Flow): void {
+    this.streams.credit(flow);
+  }
+
+  adoptFlow(flow: Flow): void {
+    this.streams.adopt(flow);
+  }
+
+  blame(reason: string): void {
+    this.violate(reason);
   }
 
   /** A block of the app's send heap is its own again. */
@@ -340,6 +378,10 @@ export class AppEndpoint implements AppEngine {
     return this.parked.waiting();
   }
 
+  parkedFlows(): readonly Flow[] {
+    return this.streams.waiting();
+  }
+
   knownAs(call: Call): number {
     return this.aliases.idOf(call);
   }
@@ -371,15 +413,7 @@ export class AppEndpoint implements AppEngine {
   }
 
   detachReply(call: Call): boolean {
-    const { slot } = call;
-    if (call.copy === null) {
-      if (this.send.locate(slot, true, this.body) !== "") return false;
-      call.copy = this.body.privateCopy();
-      call.copy.owner = null;
-    }
-    this.releaseReply(slot);
-    slot[W_KIND] = slot[W_KIND]! | (SlotFlag.NO_BLOCK << 8);
-    return true;
+    return this.replies.detach(call);
   }
 
   private load(saved: EndpointState): void {
@@ -404,13 +438,21 @@ export class AppEndpoint implements AppEngine {
         this.takeCall(slot);
         break;
       case SlotKind.REPLY:
-        this.takeReply(slot);
+        this.replies.take(slot);
         break;
       case SlotKind.CANCEL:
         this.takeCancel(slot);
         break;
       case SlotKind.RELEASE:
         this.returns.takeSlot(slot);
+        break;
+      case SlotKind.MESSAGE:
+        this.returns.takeBeside(slot);
+        this.streams.takeMessage(slot);
+        break;
+      case SlotKind.CREDIT:
+        this.returns.takeBeside(slot);
+        this.streams.takeCredit(slot);
         break;
       default:
         this.violate(`a slot of kind ${slot[W_KIND]! & 0xff}, which is none`);
@@ -433,8 +475,9 @@ export class AppEndpoint implements AppEngine {
       return;
     }
     const wrong = this.send.locate(slot, false, this.body);
-    if (wrong !== "" || this.body.inlineLength === 0) {
-      this.violate(wrong === "" ? "a call without a message" : wrong);
+    const isWhole = takesStream(method.kind) === (this.body.inlineLength === 0);
+    if (wrong !== "" || !isWhole) {
+      this.violate(wrong === "" ? "a call without a message, or with one too many" : wrong);
       return;
     }
     const call = this.router.calls.openCall();
@@ -455,6 +498,7 @@ export class AppEndpoint implements AppEngine {
     call.binding = binding;
     call.method = method;
     call.waitForReady = (slot[W_KIND]! & (SlotFlag.WAIT_FOR_READY << 8)) !== 0;
+    this.router.streams.open(call);
     call.slot[W_BLOCK_TAG] = slot[W_BLOCK_TAG]!;
     call.slot[W_BLOCK_OFFSET] = slot[W_BLOCK_OFFSET]!;
     this.router.setDeadline(call, slot[W_TIMEOUT]! >>> 0);
@@ -482,69 +526,6 @@ export class AppEndpoint implements AppEngine {
     return true;
   }
 
-  private takeReply(slot: Int32Array): void {
-    this.returns.takeBeside(slot);
-    const id = slot[W_CALL]! >>> 0;
-    const call = this.aliases.take(id) ?? this.router.calls.get(id);
-    if (call === undefined || call.callee !== this.port || call.parked !== Parked.NO) {
-      this.violate(`a reply to call ${id}, which is not open`);
-      return;
-    }
-    this.incoming--;
-    const holds = (slot[W_KIND]! & (SlotFlag.HOLD << 8)) !== 0;
-    if (!holds) this.returns.takeNamed(call.blockTag, call.blockOffset);
-    const wrong = this.send.locate(slot, true, this.body);
-    if (wrong !== "") {
-      this.violate(wrong);
-      return;
-    }
-    if (call.caller === null) {
-      this.releaseReply(slot);
-      this.router.end(call);
-      return;
-    }
-    call.status = statusFrom(slot[W_STATUS]! & 0xff);
-    call.origin = Origin.REMOTE_APP;
-    if (call.status === Status.OK && this.body.inlineLength === 0) {
-      this.violate("a reply without a message, though its status is OK");
-      return;
-    }
-    if (this.body.bodyBytes() > this.options.messageBytesMax) {
-      const text = `a reply of ${this.body.bodyBytes()} bytes is larger than ${this.options.messageBytesMax}; raise message in [limits] of koala.toml on the server's host`;
-      this.releaseReply(slot);
-      this.router.fail(call, Status.RESOURCE_EXHAUSTED, Origin.REMOTE_DAEMON, text);
-      return;
-    }
-    this.passReply(call, slot, this.body);
-  }
-
-  /** Offers a reply to the caller. */
-  private passReply(call: Call, slot: Int32Array, body: Body): Outcome {
-    const { caller } = call;
-    const outcome = this.router.deliver(call, call.status, call.origin, body);
-    if (outcome === Outcome.PARK) {
-      call.parked = Parked.REPLY;
-      if (slot !== call.slot) call.slot.set(slot);
-      return outcome;
-    }
-    call.parked = Parked.NO;
-    if (outcome === Outcome.INVALID) {
-      const reason = caller?.invalidReason ?? "malformed message";
-      this.router.fail(call, Status.INTERNAL, Origin.REMOTE_APP, `the server sent a ${reason}`);
-      this.violate(reason);
-      return outcome;
-    }
-    if (outcome !== Outcome.HELD) this.releaseReply(slot);
-    if (outcome === Outcome.UNTRANSLATABLE) this.router.failUntranslatable(call, "reply");
-    else this.router.end(call);
-    return outcome;
-  }
-
-  private releaseReply(slot: Int32Array): void {
-    if ((slot[W_KIND]! & (SlotFlag.NO_BLOCK << 8)) !== 0) return;
-    this.releaseBlock(slot[W_BLOCK_TAG]!, slot[W_BLOCK_OFFSET]!);
-  }
-
   private takeCancel(slot: Int32Array): void {
     const callerId = slot[W_CALL]!;
     const call = this.calls.at(callerId);
@@ -563,7 +544,7 @@ export class AppEndpoint implements AppEngine {
   }
 
   private hasLate(): boolean {
-    return this.parked.length > 0 || this.out.hasLate;
+    return this.parked.length > 0 || this.out.hasLate || this.streams.hasLate;
   }
 
   /** The ring is full: the app is asked to wake this engine once it has read some of it. */
@@ -591,6 +572,7 @@ export class AppEndpoint implements AppEngine {
   private drain(): void {
     this.out.retry();
     this.parked.drain();
+    if (this.streams.hasLate) this.streams.drain();
     if (this.out.hasReleases) this.runtime.markDirty(this);
     if (this.hasLate()) this.awaitRing();
   }

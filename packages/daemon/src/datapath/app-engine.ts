@@ -6,6 +6,7 @@ import type { Engine, Status } from "@koala/interface";
 import type { Runtime } from "@koala/runtime";
 import type { Memory } from "@koala/shm";
 import type { Replaceable } from "../engines/engine-module.ts";
+import type { Flow } from "../streams/flow.ts";
 import type { AppPort } from "./app-port.ts";
 import type { Call, Party } from "./call.ts";
 import type { EndpointState } from "./endpoint-state.ts";
@@ -60,6 +61,8 @@ export interface AppEngine extends Engine, Omit<Party, "receive">, Replaceable<E
 
   /** Calls that wait for room here, in order. */
   parkedCalls(): readonly Call[];
+  /** Flows of streaming calls that wait for room here, in order. */
+  parkedFlows(): readonly Flow[];
   /** As the app knows a call that it serves: the call's id, unless the call was made in another runtime. */
   knownAs(call: Call): number;
   /** The app has made this call. */

@@ -13,6 +13,8 @@ import {
   W_BLOCK_OFFSET,
   W_BLOCK_TAG,
   W_CALL,
+  W_COST,
+  W_COUNT,
   W_DETAILS_LENGTH,
   W_INLINE_LENGTH,
   W_KIND,
@@ -124,6 +126,35 @@ export class AppOutbox {
     this.words[at + W_MESSAGE_LENGTH] = body.messageLength;
     this.words[at + W_DETAILS_LENGTH] = body.detailsLength;
     this.writeBlock(at, body);
+  }
+
+  /**
+   * Messages of a streaming call, which `receive` has just placed unless there is no block. The ring must
+   * not be full.
+   */
+  writeMessage(id: number, fromCallee: boolean, body: Body, hasBlock: boolean): void {
+    const at = this.ring.reserve();
+    const { words } = this;
+    const flags =
+      body.streamFlags |
+      (fromCallee ? SlotFlag.FROM_CALLEE : 0) |
+      (hasBlock ? 0 : SlotFlag.NO_BLOCK);
+    words[at + W_KIND] = SlotKind.MESSAGE | (flags << 8);
+    words[at + W_CALL] = id | 0;
+    words[at + W_COST] = body.cost;
+    words[at + W_COUNT] = body.count;
+    if (hasBlock) this.writeBlock(at, body);
+  }
+
+  /** Credit for messages of the app; `byCallee`: it is the caller, and the callee has granted it. */
+  writeCredit(id: number, byCallee: boolean, bytes: number): boolean {
+    if (this.isHeld) return false;
+    const at = this.ring.reserve();
+    if (at < 0) return false;
+    this.words[at + W_KIND] = SlotKind.CREDIT | ((byCallee ? SlotFlag.FROM_CALLEE : 0) << 8);
+    this.words[at + W_CALL] = id | 0;
+    this.words[at + W_COST] = bytes;
+    return true;
   }
 
   /** A reply without a message of the protocol, now or as soon as there is room. */

@@ -6,6 +6,7 @@
 import type { Origin, Status } from "@koala/interface";
 import type { Caller } from "@koala/policy";
 import type { ServiceSchema } from "@koala/schema";
+import type { Flow } from "../streams/flow.ts";
 import type { AppEngine } from "./app-engine.ts";
 import { type Binding, createBinding, type Export } from "./binding.ts";
 import type { Body } from "./body.ts";
@@ -101,6 +102,22 @@ export class AppPort implements Party, BlockOwner {
 
   parkedRequest(call: Call): Body | null {
     return this.engine.parkedRequest(call);
+  }
+
+  message(flow: Flow, body: Body): Outcome {
+    return this.engine.message(flow, body);
+  }
+
+  credit(flow: Flow): void {
+    this.engine.credit(flow);
+  }
+
+  adoptFlow(flow: Flow): void {
+    this.engine.adoptFlow(flow);
+  }
+
+  blame(reason: string): void {
+    this.engine.blame(reason);
   }
 
   // ── BlockOwner ────────────────────────────────────────────────────────────────────────────────────

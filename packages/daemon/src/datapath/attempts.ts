@@ -164,6 +164,7 @@ export class PolicyParty implements Party {
   mirror(slot: Slot, live: LiveCall, options: MirrorOptions): boolean {
     if (this.mirrors >= mirrorsMax) return false;
     const original = (live.source as DatapathCall).call;
+    if (original.stream?.toCallee.hasMessages === true) return false;
     const body = this.copyOfRequest(original, live);
     if (body === null) return false;
     this.mirrors++;
@@ -268,6 +269,17 @@ export class PolicyParty implements Party {
     else if (call.open) call.parked = Parked.NO;
     return true;
   }
+
+  message(): Outcome {
+    // Response headers of an attempt, which may not be the one whose reply the caller gets.
+    return Outcome.DONE;
+  }
+
+  credit(): void {}
+
+  adoptFlow(): void {}
+
+  blame(): void {}
 
   dropReply(parent: Call): void {
     const child = parent.attempts?.winner?.child;

@@ -7,6 +7,11 @@ export interface BodyState {
   inlineLength: number;
   segmentLengths: number[];
   segmentBytes: number;
+  /** Of messages of a streaming call, see `Body`. */
+  count: number;
+  cost: number;
+  streamFlags: number;
+  isSeen: boolean;
   hasTrace: boolean;
   metadataLength: number;
   messageLength: number;
@@ -29,6 +34,10 @@ export function saveBody(body: Body, received: number = body.bodyBytes()): BodyS
     inlineLength: body.inlineLength,
     segmentLengths: [...body.segmentLengths.subarray(0, body.segmentCount)],
     segmentBytes: body.segmentBytes,
+    count: body.count,
+    cost: body.cost,
+    streamFlags: body.streamFlags,
+    isSeen: body.isSeen,
     hasTrace: body.hasTrace,
     metadataLength: body.metadataLength,
     messageLength: body.messageLength,
@@ -47,6 +56,10 @@ export function loadBody(state: BodyState): Body {
   body.segmentCount = state.segmentLengths.length;
   body.segmentLengths.set(state.segmentLengths);
   body.segmentBytes = state.segmentBytes;
+  body.count = state.count;
+  body.cost = state.cost;
+  body.streamFlags = state.streamFlags;
+  body.isSeen = state.isSeen;
   body.hasTrace = state.hasTrace;
   body.metadataLength = state.metadataLength;
   body.messageLength = state.messageLength;

@@ -36,6 +36,15 @@ export class Body {
   readonly segmentMemories: Memory[] = new Array<Memory>(SEGMENTS_MAX).fill(nothing);
   readonly segmentOffsets: Int32Array = new Int32Array(SEGMENTS_MAX);
 
+  /** Messages in it: 2 and more are a row of records in the inline part, see `forEachRecord`. */
+  count = 1;
+  /** Of messages of a streaming call: what they cost their sender, bytes of credit. */
+  cost = 0;
+  /** Of messages of a streaming call: `SlotFlag.END` and `SlotFlag.HEADERS`. */
+  streamFlags = 0;
+  /** Of messages of a streaming call: the policies of this daemon have let them pass. */
+  isSeen = false;
+
   /** Where trace context, metadata, status message and details are. */
   tail: Memory = nothing;
   hasTrace = false;
@@ -60,6 +69,10 @@ export class Body {
     this.inlineLength = 0;
     this.segmentCount = 0;
     this.segmentBytes = 0;
+    this.count = 1;
+    this.cost = 0;
+    this.streamFlags = 0;
+    this.isSeen = false;
     this.clearTail();
   }
 
@@ -106,6 +119,10 @@ export class Body {
     this.inlineLength = other.inlineLength;
     this.segmentCount = other.segmentCount;
     this.segmentBytes = other.segmentBytes;
+    this.count = other.count;
+    this.cost = other.cost;
+    this.streamFlags = other.streamFlags;
+    this.isSeen = other.isSeen;
     for (let i = 0; i < other.segmentCount; i++) {
       this.segmentMemories[i] = other.segmentMemories[i]!;
       this.segmentOffsets[i] = other.segmentOffsets[i]!;

@@ -19,6 +19,11 @@ export class CallAliases {
     return this.calls.size > 0 && this.calls.has(id);
   }
 
+  /** The call that is known by this id; undefined when it is no alias. */
+  find(id: number): Call | undefined {
+    return this.calls.size === 0 ? undefined : this.calls.get(id);
+  }
+
   /** The id by which the app knows a call. */
   idOf(call: Call): number {
     return this.ids.size === 0 ? call.id : (this.ids.get(call) ?? call.id);

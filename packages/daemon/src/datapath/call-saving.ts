@@ -1,6 +1,7 @@
 /** The calls of a runtime as plain data, and back. Both while the runtime stands still. */
 import { KoalaError } from "@koala/interface";
 import type { ServiceSchema } from "@koala/schema";
+import { loadStream, saveStream } from "../streams/stream-state.ts";
 import { AppPort } from "./app-port.ts";
 import { type Binding, createBinding } from "./binding.ts";
 import { loadBody, saveBody } from "./body-state.ts";
@@ -89,6 +90,7 @@ function saveCall(router: Router, call: Call, names: PartyNames): CallState {
     chain: saveChain(call),
     slot: parked === Parked.NO ? null : slot.slice(),
     copy: copy === null ? null : saveBody(copy),
+    stream: saveStream(call),
     copyOwner: call.copyOwner === null ? null : names.ownerRef(call.copyOwner),
     copyCost: call.copyBytes,
   };
@@ -130,6 +132,7 @@ function restoreCall(
   call.binding = binding ?? null;
   call.method = binding?.schema.methods[saved.method] ?? null;
   call.waitForReady = saved.waitForReady;
+  if (saved.stream !== null && call.method !== null) loadStream(call, saved.stream);
   if (call.callee !== null && binding !== undefined) setRoute(schemas, call, saved, binding.schema);
   router.setDeadline(call, call.caller === null ? 0 : saved.timeLeftMs);
   call.blockTag = saved.blockTag;
@@ -191,4 +194,5 @@ function tellParties(router: Router, call: Call, saved: CallState): void {
   const place = waitsAt === "caller" ? caller : waitsAt === "callee" ? callee : null;
   if (place instanceof AppPort) place.engine.adoptParked(call);
   else if (waitsAt === "router") router.adoptWaiting(call);
+  router.streams.resume(call);
 }

@@ -4,6 +4,7 @@
  */
 import type { Origin, Status } from "@koala/interface";
 import type { Caller } from "@koala/policy";
+import type { StreamState } from "../streams/stream-state.ts";
 import type { SchemaRef } from "./app-state.ts";
 import type { Reach } from "./binding.ts";
 import type { BodyState } from "./body-state.ts";
@@ -65,6 +66,8 @@ export interface CallState {
   readonly slot: Int32Array | null;
   /** A parked message that is in memory of the daemon. */
   readonly copy: BodyState | null;
+  /** Its other messages. */
+  readonly stream: StreamState | null;
   /** The link in whose window it counts, and how much. */
   readonly copyOwner: PartyRef | null;
   readonly copyCost: number;

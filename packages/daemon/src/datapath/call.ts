@@ -13,6 +13,7 @@ import { SLOT_WORDS } from "@koala/protocol";
 import { Timer } from "@koala/runtime";
 import type { MessageCodec, MethodSchema, Transcoder } from "@koala/schema";
 import type { Heap } from "@koala/shm";
+import type { CallStream, Flow } from "../streams/flow.ts";
 import type { AttemptGroup, PolicyAttempt } from "./attempts.ts";
 import type { Binding } from "./binding.ts";
 import type { Body } from "./body.ts";
@@ -85,6 +86,17 @@ export interface Party {
   dropReply(call: Call): void;
   /** This party made the call, and its request is parked: where that is. Null when it is no good. */
   parkedRequest(call: Call): Body | null;
+  /**
+   * Messages of a streaming call for this party. PARK: it offers the flow again (`Streams.offer`) once
+   * there is room.
+   */
+  message(flow: Flow, body: Body): Outcome;
+  /** Tells this party, which sends the flow's messages, of `flow.grantDue`; of all of it, if need be late. */
+  credit(flow: Flow): void;
+  /** Messages of this flow wait for room here, behind those adopted before. For restored calls. */
+  adoptFlow(flow: Flow): void;
+  /** A message that this party has sent turned out to be malformed after it was taken. */
+  blame(reason: string): void;
 }
 
 /** An app whose send blocks other parts of the daemon may refer to for a while. */
@@ -134,7 +146,7 @@ export class Call {
   readonly timer: Timer;
   parked: Parked = Parked.NO;
   /** Where it waits while its message is parked. */
-  queue: ParkQueue | null = null;
+  queue: ParkQueue<Call> | null = null;
   /** The request's block in a callee app's receive heap. */
   blockTag = 0;
   blockOffset = 0;
@@ -154,6 +166,8 @@ export class Call {
    * null when none has.
    */
   live: LiveCall | null = null;
+  /** Its messages after the first and before the last; null for a call that has none. */
+  stream: CallStream | null = null;
   /** Whom a routing policy chose. */
   endpoint: PartyEndpoint | null = null;
   /** Endpoints that get it only if nobody else can. */
@@ -222,6 +236,7 @@ export class CallTable {
     call.attempts = null;
     call.attempt = null;
     call.avoid = null;
+    call.stream = null;
     this.count--;
     this.free.push(call);
   }

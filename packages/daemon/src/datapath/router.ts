@@ -11,6 +11,7 @@ import { KoalaError, Origin, Status } from "@koala/interface";
 import { type Chain, Passage } from "@koala/policy/engine";
 import type { Runtime } from "@koala/runtime";
 import type { Heap } from "@koala/shm";
+import { Streams } from "../streams/streams.ts";
 import { PolicyParty } from "./attempts.ts";
 import type { Binding, Candidate, CandidateMethod, Export, Refusal, RouteLink } from "./binding.ts";
 import type { Body } from "./body.ts";
@@ -36,6 +37,8 @@ export class Router {
   /** Where services have gone that this runtime has had. */
   readonly forwards: Forwards = new Forwards();
   readonly policies: PolicyChains;
+  /** What streaming calls have beside requests and replies. */
+  readonly streams: Streams = new Streams(this);
   /** Makes the calls that policies make. */
   readonly policyParty: PolicyParty;
   /** Told after each change of `exports`, so that links can tell their peers. */
@@ -48,7 +51,7 @@ export class Router {
   private readonly runtime: Runtime;
   private readonly schemas: SchemaStore;
   /** Calls that wait until somebody serves them. */
-  private readonly waiting = new ParkQueue((call) => this.offerAgain(call));
+  private readonly waiting = new ParkQueue<Call>((call) => this.offerAgain(call));
   private version = 0;
 
   /** `instance`: short and unique to this runtime of this daemon; begins request ids. */
@@ -155,7 +158,13 @@ export class Router {
     if (isParked) call.parked = Parked.REQUEST;
     this.policies.closeRequest(call, body, isParked);
     if (!isParked && call.copyOwner === null) call.copy = null;
+    if (call.stream !== null) this.follow(call, outcome);
     return outcome;
+  }
+
+  /** The request of a streaming call was offered: what has come behind it goes on if it was taken. */
+  private follow(call: Call, outcome: Outcome): void {
+    if (outcome === Outcome.DONE || outcome === Outcome.HELD) this.streams.started(call);
   }
 
   private passThrough(call: Call, body: Body, chain: Chain): Outcome {
@@ -197,6 +206,17 @@ export class Router {
   }
 
   private deny(call: Call): void {
+    this.tellDenial(call);
+    this.end(call);
+  }
+
+  /** The same while the callee is at work: it is told to stop. */
+  denyMidway(call: Call): void {
+    this.tellDenial(call);
+    this.abandon(call, Status.CANCELLED);
+  }
+
+  private tellDenial(call: Call): void {
     const live = call.live!;
     const first = this.policies.denialOf(call);
     const passage = this.policies.response(
@@ -208,7 +228,6 @@ export class Router {
     );
     const { text, trailers } = passage === Passage.DENIED ? this.policies.denialOf(call) : first;
     call.caller?.finishWith(call, live.denial.status, Origin.POLICY, text, trailers);
-    this.end(call);
   }
 
   /**
@@ -218,6 +237,8 @@ export class Router {
   deliver(call: Call, status: Status, origin: Origin, body: Body): Outcome {
     const { caller, live } = call;
     if (caller === null) return Outcome.DONE;
+    // Messages come first. They have this offered again.
+    if (call.stream !== null && call.stream.toCaller.waiting.length > 0) return Outcome.PARK;
     if (live === null || live.chain === null) return caller.finish(call, status, origin, body);
     if (this.policies.response(call, status, origin, body, "") === Passage.DENIED) {
       body.discard();
@@ -339,6 +360,7 @@ export class Router {
   /** Nobody waits for the reply any more: the callee is told, the caller is not. */
   abandon(call: Call, reason: Status): void {
     this.leaveChain(call, reason);
+    if (call.stream !== null) this.streams.drop(call);
     call.caller = null;
     this.runtime.timers.clear(call.timer);
     if (call.callee === null || call.parked !== Parked.NO) this.end(call);

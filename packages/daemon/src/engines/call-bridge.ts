@@ -15,6 +15,7 @@ import type { EndpointState } from "../datapath/endpoint-state.ts";
 import type { Router } from "../datapath/router.ts";
 import type { SchemaStore } from "../datapath/schema-store.ts";
 import type { Link } from "../link/link.ts";
+import { carryStream, loadStream } from "../streams/stream-state.ts";
 import type { CarriedCalls, CarriedIncoming, CarriedOutgoing } from "./move-orders.ts";
 
 /**
@@ -25,6 +26,9 @@ export function gatherMessages(router: Router, port: AppPort): string {
   const made = router.calls.filter(
     ({ caller, parked }) => caller === port && parked === Parked.REQUEST,
   );
+  if (made.some(({ stream }) => stream !== null)) {
+    return "a streaming call of it waits for a server, with what it has sent";
+  }
   // Those that wait in one line keep their order.
   const inOrder = new Set(made.flatMap((call) => [...(call.queue?.waiting() ?? []), call]));
   for (const call of inOrder) {
@@ -46,7 +50,9 @@ export function carriedCalls(router: Router, port: AppPort): CarriedCalls {
     .map((call): CarriedOutgoing => {
       const { id, callerId } = call;
       const timeLeftMs = router.timeLeftMs(call);
-      return { id, callerId, binding: call.binding!.id, method: call.method!.index, timeLeftMs };
+      const stream = carryStream(call, port);
+      const method = call.method!.index;
+      return { id, callerId, binding: call.binding!.id, method, timeLeftMs, stream };
     });
   const incoming = router.calls
     .filter(({ callee, parked }) => callee === port && parked === Parked.NO)
@@ -65,6 +71,7 @@ export function carriedCalls(router: Router, port: AppPort): CarriedCalls {
         target,
         caller: { service: schema.typeName, hash: schema.hash },
         identity,
+        stream: carryStream(call, port),
       };
     });
   return { outgoing, incoming };
@@ -88,6 +95,7 @@ export function bridgeHere(
     call.method = call.binding.schema.methods[carried.method]!;
     // On a link between runtimes, messages have the caller's layout.
     call.replyCodec = call.method.output;
+    if (carried.stream !== null) loadStream(call, carried.stream);
     router.setDeadline(call, carried.timeLeftMs);
     port.engine.adoptOutgoing(call);
     return [carried.id, call.id];
@@ -123,6 +131,7 @@ function bridgeIncoming(
     call.replyTranscoder = comparison.methods[carried.method]?.response ?? null;
     call.replyCodec = served!.methods[carried.calleeMethod]!.output;
   }
+  if (carried.stream !== null) loadStream(call, carried.stream);
   port.engine.adoptIncoming(call, carried.knownAs);
   // Nobody waits for the reply, which the app still owes.
   if (carried.isAbandoned) return;
@@ -197,6 +206,9 @@ export function bridgeAway(
     if (!call.open) continue;
     call.queue?.remove(call);
     router.offerAgain(call);
+  }
+  for (const call of router.calls.filter((c) => c.caller === link || c.callee === link)) {
+    router.streams.moved(call);
   }
   return now.releases.slice(state.releases.length);
 }

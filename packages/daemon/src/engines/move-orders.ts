@@ -19,6 +19,7 @@
 import type { Caller } from "@koala/policy";
 import type { AppState, SchemaRef } from "../datapath/app-state.ts";
 import type { SchemaState } from "../handover/runtime-state.ts";
+import type { StreamState } from "../streams/stream-state.ts";
 
 /** An open call that the app has made. */
 export interface CarriedOutgoing {
@@ -28,6 +29,7 @@ export interface CarriedOutgoing {
   readonly binding: number;
   readonly method: number;
   readonly timeLeftMs: number;
+  readonly stream: StreamState | null;
 }
 
 /** An open call that the app serves. */
@@ -47,6 +49,7 @@ export interface CarriedIncoming {
   readonly target: string;
   readonly caller: SchemaRef;
   readonly identity: Caller;
+  readonly stream: StreamState | null;
 }
 
 export interface CarriedCalls {

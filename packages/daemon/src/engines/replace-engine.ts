@@ -3,6 +3,7 @@ import { KoalaError, messageOf } from "@koala/interface";
 import type { AppEngine, AppEngineOptions } from "../datapath/app-engine.ts";
 import type { Call } from "../datapath/call.ts";
 import { Parked } from "../datapath/call.ts";
+import { flowsOf } from "../streams/flow.ts";
 import type { EngineMove } from "./engine-module.ts";
 import type { FrontendModule } from "./frontend.ts";
 
@@ -22,6 +23,7 @@ export function replaceFrontend(
   const began = nowMicros();
   before.suspend();
   const waiting = [...before.parkedCalls()];
+  const flows = [...before.parkedFlows()];
   const open = router.calls.filter(({ caller, callee }) => caller === port || callee === port);
   let after: AppEngine | undefined;
   try {
@@ -30,11 +32,16 @@ export function replaceFrontend(
     after = module.restore(options, structuredClone(before.decompose()));
     for (const call of open) adopt(before, after, call, port);
     for (const call of waiting) after.adoptParked(call);
+    for (const flow of flows) after.adoptFlow(flow);
     port.engine = after;
+    for (const flow of open.flatMap(flowsOf)) {
+      if (flow.sender === port && flow.grantDue > 0) after.credit(flow);
+    }
     after.resume();
   } catch (error) {
     port.engine = before;
     for (const call of waiting) before.adoptParked(call);
+    for (const flow of flows) before.adoptFlow(flow);
     after?.retire();
     before.resume();
     throw new KoalaError(

@@ -4,6 +4,7 @@ import { createBinding } from "../datapath/binding.ts";
 import type { Call } from "../datapath/call.ts";
 import type { Router } from "../datapath/router.ts";
 import type { Link } from "../link/link.ts";
+import { flowsOf } from "../streams/flow.ts";
 import type { AdapterModule } from "./adapter.ts";
 import type { EngineMove } from "./engine-module.ts";
 
@@ -40,6 +41,9 @@ export function replaceLink(
     rename(call, before, after);
   }
   after.state.loadCalls(state);
+  for (const flow of router.calls.filter((open) => open.stream !== null).flatMap(flowsOf)) {
+    if (flow.receiver === after && flow.waiting.length > 0) after.adoptFlow(flow);
+  }
   router.replaceLink(before, after);
   put(before, after);
   before.retire();

@@ -8,6 +8,8 @@ export interface Assembly {
   readonly stream: number;
   /** A reply of the callee over there; else a request of the caller over there. */
   readonly isReply: boolean;
+  /** It is one of the messages of a streaming call, not its request or reply. */
+  readonly isMessage: boolean;
   /** Where it goes. Its tail lies in private memory. */
   readonly body: Body;
   readonly total: number;

@@ -3,7 +3,18 @@
  * the router, and the router's calls into frames.
  */
 import { Origin, originFrom, Status, statusFrom } from "@koala/interface";
-import { F_BINDING, F_KIND, F_STREAM, F_TIMEOUT, F_VALUE, FrameFlag } from "@koala/protocol";
+import {
+  F_BINDING,
+  F_COST,
+  F_COUNT,
+  F_KIND,
+  F_STREAM,
+  F_TIMEOUT,
+  F_VALUE,
+  FrameFlag,
+  SlotFlag,
+  streamCreditMax,
+} from "@koala/protocol";
 import { type Heap, type Memory, openMemory } from "@koala/shm";
 import type { Binding } from "../datapath/binding.ts";
 import { Body } from "../datapath/body.ts";
@@ -17,6 +28,8 @@ import {
   type Receiver,
 } from "../datapath/call.ts";
 import type { Router } from "../datapath/router.ts";
+import { charge, messageProblem } from "../streams/app-streams.ts";
+import { flowOf, returnsStream, takesStream } from "../streams/flow.ts";
 import { Assemblies, type Assembly } from "./assembly.ts";
 import { AssemblyGrants } from "./assembly-grants.ts";
 import { readMessageFrame } from "./frame-reader.ts";
@@ -77,7 +90,9 @@ export class LinkCalls implements CopyOwner {
     if (binding === undefined || method === undefined) {
       return `a request for binding ${words[w + F_BINDING]}, method ${words[w + F_KIND]! >>> 16}: no such thing`;
     }
-    if (body.inlineLength === 0) return "a request without a message";
+    if (takesStream(method.kind) !== (body.inlineLength === 0)) {
+      return "a request without a message, or with one too many";
+    }
     if (this.streams.has(stream)) return `a request for stream ${stream}, which is open`;
     if (this.streams.size >= streamsMax) return `more than ${streamsMax} open streams`;
     const call = router.calls.openCall();
@@ -87,6 +102,7 @@ export class LinkCalls implements CopyOwner {
     call.binding = binding;
     call.method = method;
     this.streams.set(stream, call);
+    router.streams.open(call);
     router.setDeadline(call, words[w + F_TIMEOUT]! >>> 0);
     router.policies.begin(call);
     if (body.bodyBytes() > this.options.messageBytesMax) {
@@ -118,7 +134,10 @@ export class LinkCalls implements CopyOwner {
     const value = words[w + F_KIND]! >>> 16;
     call.status = statusFrom(value & 0xff);
     call.origin = originFrom(value >>> 8);
-    if (call.status === Status.OK && body.inlineLength === 0) return "a reply without a message";
+    if (call.status === Status.OK && returnsStream(call.method!.kind) !== (body.inlineLength === 0))
+      return "a reply without a message, or with one too many";
+    // The far side has given up the message that was coming in.
+    if (call.stream !== null) this.dropAssembly(call.id | 0, true);
     if (this.options.writer.largeCount > 0) this.options.writer.stop(call.id | 0, false);
     if (body.bodyBytes() > this.options.messageBytesMax) {
       const text = `a reply of ${body.bodyBytes()} bytes is larger than ${this.options.messageBytesMax}; raise message in [limits] of koala.toml`;
@@ -130,6 +149,74 @@ export class LinkCalls implements CopyOwner {
     this.options.owe(length);
     this.assembleReply(call);
     return "";
+  }
+
+  /** A STREAM_MESSAGE frame. */
+  takeMessage(at: number, length: number): string {
+    const { input, messageBytesMax, metadataBytesMax, owe, router } = this.options;
+    const { body } = this;
+    const words = input.memory.i32;
+    const w = at >> 2;
+    const wrong = readMessageFrame(input.memory, at, false, metadataBytesMax, body);
+    if (wrong !== "") return wrong;
+    const stream = words[w + F_STREAM]!;
+    const flags = (words[w + F_KIND]! >>> 8) & 0xff;
+    const isReply = (flags & FrameFlag.FROM_CALLEE) !== 0;
+    const call = this.callOf(stream, isReply);
+    if (call === undefined) {
+      // It has ended meanwhile; chunks that follow belong to no assembly.
+      owe(length);
+      return "";
+    }
+    body.count = words[w + F_COUNT]!;
+    body.cost = words[w + F_COST]!;
+    body.streamFlags =
+      ((flags & FrameFlag.END) === 0 ? 0 : SlotFlag.END) |
+      ((flags & FrameFlag.HEADERS) === 0 ? 0 : SlotFlag.HEADERS);
+    const flow = flowOf(call, !isReply);
+    const problem =
+      body.cost < 0 || body.cost > streamCreditMax
+        ? `a message that costs ${body.cost} bytes`
+        : messageProblem(flow, body);
+    if (problem !== "") return problem;
+    if (this.assemblies.get(stream, isReply) !== undefined) return "a message within a message";
+    charge(flow, body);
+    if (body.bodyBytes() > messageBytesMax) {
+      const text = `a message of ${body.bodyBytes()} bytes is larger than ${messageBytesMax}; raise message in [limits] of koala.toml`;
+      const origin = isReply ? Origin.LOCAL_DAEMON : Origin.REMOTE_DAEMON;
+      router.abort(call, Status.RESOURCE_EXHAUSTED, origin, text);
+      owe(length);
+      return "";
+    }
+    owe(length);
+    if (isComplete(at, length, body)) return this.passMessage(call, !isReply, body);
+    this.assemble(call, stream, isReply, true, undefined);
+    return "";
+  }
+
+  /** A STREAM_CREDIT frame. */
+  takeStreamCredit(stream: number, bytes: number, kind: number): string {
+    const byCallee = (kind & (FrameFlag.FROM_CALLEE << 8)) !== 0;
+    const call = this.callOf(stream, byCallee);
+    if (call === undefined) return "";
+    const flow = flowOf(call, byCallee);
+    if (flow.hasMessages && this.options.router.streams.grant(flow, bytes)) return "";
+    return `a credit of ${bytes} bytes for stream ${stream}`;
+  }
+
+  /** The call that the far side means: one that it serves, or one that it has made. */
+  private callOf(stream: number, isServed: boolean): Call | undefined {
+    if (!isServed) return this.streams.get(stream);
+    const call = this.options.router.calls.get(stream >>> 0);
+    return call?.callee === this.options.party ? call : undefined;
+  }
+
+  private passMessage(call: Call, toCallee: boolean, body: Body): string {
+    const { streams } = this.options.router;
+    const flow = flowOf(call, toCallee);
+    const outcome = streams.send(flow, body);
+    if (outcome === Outcome.UNTRANSLATABLE) streams.reject(flow, outcome);
+    return outcome === Outcome.INVALID ? streams.invalidReason : "";
   }
 
   /** A CHUNK frame, of which at least the header is there. */
@@ -274,19 +361,19 @@ export class LinkCalls implements CopyOwner {
   }
 
   private saveAssembly(assembly: Assembly): AssemblyState {
-    const { callId, stream, isReply, total, received, granted, body } = assembly;
+    const { callId, stream, isReply, isMessage, total, received, granted, body } = assembly;
     const missing = assembly === this.current ? this.options.input.divertedBytes : 0;
     const saved = saveBody(body, received - missing);
-    return { callId, stream, isReply, total, received, granted, body: saved };
+    return { callId, stream, isReply, isMessage, total, received, granted, body: saved };
   }
 
   private loadAssembly(saved: AssemblyState): void {
-    const { callId, stream, isReply, total, received, granted } = saved;
+    const { callId, stream, isReply, isMessage, total, received, granted } = saved;
     const call = this.options.router.calls.get(callId);
     // Chunks of an assembly that is not there are dropped.
     if (call === undefined) return;
     const body = loadBody(saved.body);
-    const head = { call, callId, stream, isReply, body, total, received, granted };
+    const head = { call, callId, stream, isReply, isMessage, body, total, received, granted };
     const reserved = Math.min(total, this.options.streamWindow);
     const assembly = { ...head, isPrivate: true, reserved, dropped: false };
     this.grants.load(assembly);
@@ -377,19 +464,20 @@ export class LinkCalls implements CopyOwner {
     // While its message comes in, the callee knows nothing of the call.
     call.parked = Parked.REQUEST;
     const direct = selected === Outcome.DONE && call.requestTranscoder === null;
-    this.assemble(call, stream, false, direct ? callee?.receive : undefined);
+    this.assemble(call, stream, false, false, direct ? callee?.receive : undefined);
   }
 
   private assembleReply(call: Call): void {
     const { caller } = call;
     const direct = call.replyTranscoder === null;
-    this.assemble(call, call.id | 0, true, direct ? caller?.receive : undefined);
+    this.assemble(call, call.id | 0, true, false, direct ? caller?.receive : undefined);
   }
 
   private assemble(
     call: Call,
     stream: number,
     isReply: boolean,
+    isMessage: boolean,
     receiver: Receiver | undefined,
   ): void {
     const { body: frame } = this;
@@ -414,6 +502,7 @@ export class LinkCalls implements CopyOwner {
       callId: call.id,
       stream,
       isReply,
+      isMessage,
       body,
       total,
       received: 0,
@@ -461,10 +550,12 @@ export class LinkCalls implements CopyOwner {
       body.discard();
       return;
     }
-    if (!assembly.isReply) call.parked = Parked.NO;
-    const wrong = assembly.isReply
-      ? this.passReply(call, body, 0)
-      : this.passRequest(call, body, 0);
+    if (!assembly.isReply && !assembly.isMessage) call.parked = Parked.NO;
+    const wrong = assembly.isMessage
+      ? this.passMessage(call, !assembly.isReply, body)
+      : assembly.isReply
+        ? this.passReply(call, body, 0)
+        : this.passRequest(call, body, 0);
     if (wrong !== "") this.options.input.malformed = wrong;
   }
 }

@@ -27,7 +27,8 @@ const zeros = new ArrayBuffer(8);
 /** A block of an app that the output refers to, for a message of this stream. */
 export interface HeldBlock {
   readonly stream: number;
-  readonly isReply: boolean;
+  /** It goes back to its app with the reply of the call, if that is still to come. */
+  readonly isRequest: boolean;
   readonly owner: BlockOwner;
   readonly tag: number;
   readonly offset: number;

@@ -121,6 +121,22 @@ class Peer implements Party, BlockOwner {
     this.side = side;
   }
 
+  message(): Outcome {
+    throw new Error("streaming calls are not played here");
+  }
+
+  credit(): void {
+    throw new Error("streaming calls are not played here");
+  }
+
+  adoptFlow(): void {
+    throw new Error("streaming calls are not played here");
+  }
+
+  blame(reason: string): void {
+    this.failures.push(reason);
+  }
+
   ask(): void {
     const { router, random } = this.side;
     const call = router.calls.openCall()!;

@@ -4,7 +4,7 @@
  */
 import { type Connection, KoalaError, type Span } from "@koala/interface";
 import type { ServiceOffer } from "@koala/protocol";
-import type { CallTable } from "../datapath/call.ts";
+import type { Call, CallTable } from "../datapath/call.ts";
 import type { ParkQueue } from "../datapath/park-queue.ts";
 import type { Router } from "../datapath/router.ts";
 import type { FrameSender } from "./frame-sender.ts";
@@ -26,7 +26,7 @@ export interface LinkParts {
   output: LinkOutput;
   frames: FrameSender;
   writer: MessageWriter;
-  parked: ParkQueue;
+  parked: ParkQueue<Call>;
   credit: LinkCredit;
   lateReplies: LateReply[];
   setOffered: (offered: ServiceOffer[]) => void;
@@ -122,9 +122,9 @@ function releasedBlocks(
   names: StateNames,
   calls: CallTable,
 ): BlockName[] {
-  return held.flatMap(({ stream, isReply, owner, tag, offset }) => {
+  return held.flatMap(({ stream, isRequest, owner, tag, offset }) => {
     const app = names.appOf(owner);
-    if (app < 0 || (!isReply && calls.get(stream >>> 0) !== undefined)) return [];
+    if (app < 0 || (isRequest && calls.get(stream >>> 0) !== undefined)) return [];
     return [{ app, tag, offset }];
   });
 }

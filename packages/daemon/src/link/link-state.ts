@@ -14,7 +14,7 @@ import type { BlockOwner, Party } from "../datapath/call.ts";
 import type { LateReply } from "./late-reply.ts";
 
 /** Of `LinkState`; a reader takes its own version only. */
-export const linkStateVersion = 1;
+export const linkStateVersion = 2;
 
 /** Bytes that were received and not taken yet. */
 export interface InputState {
@@ -45,6 +45,7 @@ export interface AssemblyState {
   callId: number;
   stream: number;
   isReply: boolean;
+  isMessage: boolean;
   total: number;
   received: number;
   granted: "apart" | "waiting" | "counted";

@@ -23,18 +23,20 @@ import {
   frameTypeName,
   type Goaway,
   type Hello,
+  hasLongHeader,
   type ServiceOffer,
 } from "@koala/protocol";
 import type { Heap } from "@koala/shm";
 import type { Binding, LinkBindingState, RouteLink } from "../datapath/binding.ts";
-import { Body } from "../datapath/body.ts";
+import type { Body } from "../datapath/body.ts";
 import { type Call, Outcome } from "../datapath/call.ts";
 import { ParkQueue } from "../datapath/park-queue.ts";
+import type { Flow } from "../streams/flow.ts";
 import { helloProblem, readColdFrame } from "./cold-frame.ts";
 import { FrameSender } from "./frame-sender.ts";
 import { helloOf } from "./hello.ts";
 import { Keepalive } from "./keepalive.ts";
-import type { LateReply } from "./late-reply.ts";
+import { LateReplies } from "./late-replies.ts";
 import { LinkBindings } from "./link-bindings.ts";
 import { LinkCalls } from "./link-calls.ts";
 import { LinkCredit } from "./link-credit.ts";
@@ -42,8 +44,8 @@ import { LinkInput } from "./link-input.ts";
 import type { LinkOptions } from "./link-options.ts";
 import { type HeldBlock, LinkOutput } from "./link-output.ts";
 import { LinkSaving } from "./link-saving.ts";
+import { LinkStreams } from "./link-streams.ts";
 import { type FrameHead, MessageWriter } from "./message-writer.ts";
-import { noCodec } from "./no-codec.ts";
 
 export class Link implements Engine, RouteLink {
   readonly name: string;
@@ -67,10 +69,11 @@ export class Link implements Engine, RouteLink {
   private readonly output = new LinkOutput();
   private readonly frames: FrameSender;
   private readonly writer: MessageWriter;
-  private readonly parked: ParkQueue;
-  private readonly text = new Body();
+  private readonly parked: ParkQueue<Call>;
+  private readonly streams: LinkStreams;
   private readonly head: FrameHead = {
     type: 0,
+    flags: 0,
     value16: 0,
     stream: 0,
     fromCallee: false,
@@ -78,8 +81,8 @@ export class Link implements Engine, RouteLink {
     timeoutMs: 0,
   };
   private offered: ServiceOffer[] = [];
-  private readonly lateReplies: LateReply[] = [];
-  private readonly credit: LinkCredit;
+  private readonly lateReplies: LateReplies;
+  private readonly window: LinkCredit;
   private readable = true;
   private ending = false;
   private readonly keepalive: Keepalive;
@@ -92,10 +95,13 @@ export class Link implements Engine, RouteLink {
     this.label = options.siblingLabel ?? options.connection.remote;
     this.name = `link ${this.label}`;
     const { router, limits } = options;
-    this.credit = new LinkCredit(limits.linkWindow);
+    this.window = new LinkCredit(limits.linkWindow);
     this.parked = new ParkQueue((call) => router.offerAgain(call));
     this.frames = new FrameSender(this.output, () => options.runtime.markDirty(this));
     this.writer = new MessageWriter(this.output, (held) => this.blockSent(held));
+    const { writer, frames } = this;
+    this.lateReplies = new LateReplies(writer, () => this.peer!.metadataBytes);
+    this.streams = new LinkStreams({ router, writer, frames, translator: options.translator });
     this.bindings = new LinkBindings({
       link: this,
       sender: this.frames,
@@ -142,8 +148,8 @@ export class Link implements Engine, RouteLink {
       frames: this.frames,
       writer: this.writer,
       parked: this.parked,
-      credit: this.credit,
-      lateReplies: this.lateReplies,
+      credit: this.window,
+      lateReplies: this.lateReplies.waiting,
       setOffered: (offered) => {
         this.offered = offered;
       },
@@ -154,7 +160,7 @@ export class Link implements Engine, RouteLink {
 
   /** Calls that wait for room in the output or for credit. */
   get parkedCount(): number {
-    return this.parked.length;
+    return this.parked.length + this.streams.length;
   }
 
   /** The connection's descriptor is ready; `ended`: the far side has closed, or there is an error. */
@@ -295,6 +301,10 @@ export class Link implements Engine, RouteLink {
 
   finish(call: Call, status: Status, origin: Origin, body: Body): Outcome {
     const { head } = this;
+    if (call.stream !== null && this.writer.isSending(call.callerId, true)) {
+      this.parked.push(call);
+      return Outcome.PARK;
+    }
     let codec = call.replyCodec!;
     let reply = body;
     if (call.replyTranscoder !== null && body.inlineLength > 0) {
@@ -328,10 +338,11 @@ export class Link implements Engine, RouteLink {
     message: string,
     trailers: Uint8Array | null,
   ): void {
+    if (call.stream !== null) this.writer.stop(call.callerId, true);
     this.calls.forget(call);
     const value16 = status | (this.seen(origin) << 8);
-    const late: LateReply = { stream: call.callerId, value16, message, trailers };
-    if (!this.sendStatus(late)) this.lateReplies.push(late);
+    const late = { stream: call.callerId, value16, message, trailers };
+    if (this.lateReplies.send(late)) this.options.runtime.markDirty(this);
   }
 
   parkedRequest(call: Call): Body | null {
@@ -344,6 +355,26 @@ export class Link implements Engine, RouteLink {
 
   dropReply(_call: Call): void {
     // The copy goes when the call does.
+  }
+
+  message(flow: Flow, body: Body): Outcome {
+    const outcome = this.streams.message(flow, body);
+    if (outcome === Outcome.INVALID) this.invalidReason = this.streams.invalidReason;
+    else if (outcome !== Outcome.PARK) this.options.runtime.markDirty(this);
+    return outcome;
+  }
+
+  credit(flow: Flow): void {
+    this.streams.credit(flow);
+  }
+
+  adoptFlow(flow: Flow): void {
+    this.streams.adopt(flow);
+  }
+
+  blame(reason: string): void {
+    this.input.malformed = reason;
+    this.options.runtime.activate(this);
   }
 
   /** Asks the far side for no new calls. */
@@ -401,10 +432,10 @@ export class Link implements Engine, RouteLink {
       return;
     }
     let wrong = "";
-    if (type === FrameType.REQUEST || type === FrameType.RESPONSE || type === FrameType.CHUNK) {
-      this.credit.granted -= length;
-      if (this.credit.granted < 0) {
-        this.close(`it sent ${-this.credit.granted} bytes more than it had credit for`);
+    if (hasLongHeader(type) || type === FrameType.CHUNK) {
+      this.window.granted -= length;
+      if (this.window.granted < 0) {
+        this.close(`it sent ${-this.window.granted} bytes more than it had credit for`);
         return;
       }
     }
@@ -413,6 +444,7 @@ export class Link implements Engine, RouteLink {
     } else {
       if (type === FrameType.REQUEST) wrong = this.calls.takeRequest(at, length);
       else if (type === FrameType.RESPONSE) wrong = this.calls.takeResponse(at, length);
+      else if (type === FrameType.STREAM_MESSAGE) wrong = this.calls.takeMessage(at, length);
       else wrong = this.takeOther(type, at, length);
       input.consume();
     }
@@ -430,6 +462,8 @@ export class Link implements Engine, RouteLink {
         return "";
       case FrameType.CREDIT:
         return this.takeCredit(stream, value, words[w + F_KIND]!);
+      case FrameType.STREAM_CREDIT:
+        return this.calls.takeStreamCredit(stream, value, words[w + F_KIND]!);
       case FrameType.PING:
         this.frames.sendShort(FrameType.PONG, stream, value, 0, 0);
         return "";
@@ -498,6 +532,7 @@ export class Link implements Engine, RouteLink {
       this.writer.credit += bytes;
     }
     if (this.parked.length > 0) this.parked.drain();
+    this.streams.drain();
     this.options.runtime.markDirty(this);
     return "";
   }
@@ -526,29 +561,14 @@ export class Link implements Engine, RouteLink {
     return outcome;
   }
 
-  private blockSent({ stream, isReply, owner, tag, offset }: HeldBlock): void {
-    if (isReply) {
+  private blockSent({ stream, isRequest, owner, tag, offset }: HeldBlock): void {
+    if (!isRequest) {
       owner.releaseBlock(tag, offset);
       return;
     }
     const call = this.options.router.calls.get(stream >>> 0);
     if (call === undefined) owner.releaseBlock(tag, offset);
     else call.holdsRequest = false;
-  }
-
-  private sendStatus({ stream, value16, message, trailers }: LateReply): boolean {
-    const { head } = this;
-    head.type = FrameType.RESPONSE;
-    head.value16 = value16;
-    head.stream = stream;
-    head.fromCallee = true;
-    const fits = trailers !== null && trailers.length <= this.peer!.metadataBytes;
-    this.text.setText(message, fits ? trailers : null);
-    // A bare status has no message, so no codec looks at it.
-    const outcome = this.writer.write(head, this.text, noCodec);
-    if (outcome === Outcome.PARK) return false;
-    this.options.runtime.markDirty(this);
-    return true;
   }
 
   private sendHello(): void {
@@ -568,8 +588,9 @@ export class Link implements Engine, RouteLink {
   private hasMore(): boolean {
     return (
       this.frames.waitingCount > 0 ||
-      this.lateReplies.length > 0 ||
+      this.lateReplies.waiting.length > 0 ||
       this.parked.length > 0 ||
+      this.streams.length > 0 ||
       this.writer.largeCount > 0
     );
   }
@@ -579,22 +600,20 @@ export class Link implements Engine, RouteLink {
     const { runtime } = this.options;
     const before = this.output.enqueued;
     this.frames.drain();
-    while (this.lateReplies.length > 0) {
-      if (!this.sendStatus(this.lateReplies[0]!)) break;
-      this.lateReplies.shift();
-    }
+    this.lateReplies.drain();
+    this.streams.drain();
     this.parked.drain();
     if (this.writer.largeCount > 0) this.writer.pump();
     if (this.output.enqueued > before) runtime.markDirty(this);
   }
 
   private owe(bytes: number): void {
-    this.credit.owed += bytes;
-    if (this.credit.isDue) this.options.runtime.markDirty(this);
+    this.window.owed += bytes;
+    if (this.window.isDue) this.options.runtime.markDirty(this);
   }
 
   private returnCredit(): void {
-    const bytes = this.credit.take();
+    const bytes = this.window.take();
     if (bytes > 0) this.frames.sendShort(FrameType.CREDIT, 0, bytes, 0, 0);
   }
 }

@@ -39,11 +39,15 @@ export type OnSent = (held: HeldBlock) => void;
 /** A frame's words that are not the message's own. */
 export interface FrameHead {
   type: number;
+  /** `FrameFlag`s besides those that follow from the rest. */
+  flags: number;
   /** Method, or status and origin. */
   value16: number;
   stream: number;
   fromCallee: boolean;
+  /** The binding, or how many messages there are (STREAM_MESSAGE). */
   binding: number;
+  /** The timeout, or what the messages cost (STREAM_MESSAGE). */
   timeoutMs: number;
 }
 
@@ -140,6 +144,12 @@ export class MessageWriter {
     if (message !== undefined) message.allowed += bytes;
   }
 
+  /** A large message of the stream is on its way in this direction, so no other may be. */
+  isSending(stream: number, fromCallee: boolean): boolean {
+    if (this.outgoing.length === 0) return false;
+    return this.outgoing.some((m) => m.stream === stream && m.fromCallee === fromCallee);
+  }
+
   /** Stops sending a large message; what is in the output goes out. */
   stop(stream: number, fromCallee: boolean): void {
     const index = this.outgoing.findIndex(
@@ -205,7 +215,9 @@ export class MessageWriter {
     const words = memory.i32;
     const w = at >> 2;
     const flags =
-      (head.fromCallee ? FrameFlag.FROM_CALLEE : 0) | (body.hasTrace ? FrameFlag.TRACE : 0);
+      head.flags |
+      (head.fromCallee ? FrameFlag.FROM_CALLEE : 0) |
+      (body.hasTrace ? FrameFlag.TRACE : 0);
     const isReply = head.type === FrameType.RESPONSE;
     words[w + F_LENGTH] = length;
     words[w + F_KIND] = head.type | (flags << 8) | (head.value16 << 16);
@@ -303,10 +315,11 @@ export class MessageWriter {
   }
 }
 
-function heldBlock({ stream, fromCallee }: FrameHead, body: Body): HeldBlock | null {
+function heldBlock({ type, stream }: FrameHead, body: Body): HeldBlock | null {
   const { owner, ownerTag, ownerOffset } = body;
   if (owner === null) return null;
-  return { stream, isReply: fromCallee, owner, tag: ownerTag, offset: ownerOffset };
+  const isRequest = type === FrameType.REQUEST;
+  return { stream, isRequest, owner, tag: ownerTag, offset: ownerOffset };
 }
 
 /** A copy of the body bytes that are not in the output yet, padded as they will be there. */

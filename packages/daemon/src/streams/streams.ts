@@ -1,0 +1,175 @@
+/**
+ * Passes messages of streaming calls from one party of a call to the other, and credit back. One a router.
+ *
+ * A message that finds no room never waits with its sender: it is copied, and its sender's memory is free.
+ * Credit bounds what may wait for one call, `waitingBytesMax` what may wait for all of them.
+ */
+import { Origin, Status } from "@koala/interface";
+import { streamCreditMax } from "@koala/protocol";
+import type { Body } from "../datapath/body.ts";
+import { type Call, Outcome, Parked } from "../datapath/call.ts";
+import type { Router } from "../datapath/router.ts";
+import { checkMessage } from "../datapath/translator.ts";
+import { CallStream, type Flow, flowsOf } from "./flow.ts";
+
+/** Bytes of messages of streaming calls that may wait for room in one runtime. */
+export const waitingBytesMax: number = 64 * 1024 * 1024;
+
+/** What became of a message at the policies of its call. */
+export type MessagePolicies = (flow: Flow, body: Body) => "passed" | "denied" | "malformed";
+
+export class Streams {
+  /** Why the last `send` answered INVALID. */
+  invalidReason = "";
+  /** Of messages that wait. */
+  waitingBytes = 0;
+  /** Asked for each message of a call that policies are concerned with. */
+  policies: MessagePolicies = () => "passed";
+  private readonly router: Router;
+
+  constructor(router: Router) {
+    this.router = router;
+  }
+
+  /** A call begins; its method is known. */
+  open(call: Call): void {
+    if (call.method!.kind !== "unary") call.stream = new CallStream(call);
+  }
+
+  /** The callee has got the request: what has come for it meanwhile follows. */
+  started(call: Call): void {
+    const { toCallee, toCaller } = call.stream!;
+    call.parked = Parked.NO;
+    if (toCaller.grantDue > 0) call.callee?.credit(toCaller);
+    if (toCallee.waiting.length > 0) this.offer(toCallee);
+  }
+
+  /**
+   * Hands messages on. DONE: the source's memory is free, whatever came of the call; HELD: as with
+   * `Party.begin`; INVALID, UNTRANSLATABLE: the source ends the call.
+   */
+  send(flow: Flow, body: Body): Outcome {
+    if (flow.receiver === null && !flow.toCallee) {
+      // Nobody waits for it any more.
+      body.discard();
+      return Outcome.DONE;
+    }
+    if (flow.waiting.length > 0 || !flow.isOpen) return this.keep(flow, body);
+    const outcome = this.pass(flow, body);
+    return outcome === Outcome.PARK ? this.keep(flow, body) : outcome;
+  }
+
+  /** Offers what waits again; true when nothing waits any more. */
+  offer(flow: Flow): boolean {
+    const { call, waiting } = flow;
+    while (waiting.length > 0) {
+      if (!flow.isCurrent) return true;
+      if (!flow.isOpen) return false;
+      const body = waiting[0]!;
+      const outcome = this.pass(flow, body);
+      if (!flow.isCurrent) return true;
+      if (outcome === Outcome.PARK) return false;
+      waiting.shift();
+      flow.waitingCost -= body.cost;
+      this.waitingBytes -= body.bodyBytes();
+      if (outcome === Outcome.INVALID || outcome === Outcome.UNTRANSLATABLE) {
+        this.reject(flow, outcome);
+        return true;
+      }
+    }
+    if (!flow.toCallee && call.parked === Parked.REPLY) this.router.offerAgain(call);
+    return true;
+  }
+
+  /** The receiver takes so many bytes more; false when nobody could mean that. */
+  grant(flow: Flow, bytes: number): boolean {
+    flow.credit += bytes;
+    if (bytes <= 0 || flow.credit > streamCreditMax) return false;
+    flow.grantDue += bytes;
+    if (flow.toCallee || flow.hasStarted) flow.sender?.credit(flow);
+    return true;
+  }
+
+  /** A message can't be passed on: the call ends, and whoever sent it is blamed for a malformed one. */
+  reject(flow: Flow, outcome: Outcome): void {
+    const { call, sender } = flow;
+    const name = call.method?.name ?? "call";
+    if (outcome === Outcome.UNTRANSLATABLE) {
+      const text = `${name}: a message can't be said in the other side's version of ${call.binding?.schema.typeName ?? "the schema"}; update the older schema`;
+      this.router.abort(call, Status.FAILED_PRECONDITION, Origin.LOCAL_DAEMON, text);
+      return;
+    }
+    const reason = this.invalidReason;
+    const origin = flow.toCallee ? Origin.LOCAL_DAEMON : Origin.REMOTE_APP;
+    this.router.abort(call, Status.INTERNAL, origin, `${name}: ${reason}`);
+    sender?.blame(reason);
+  }
+
+  /** A restored call goes on: its parties are there. */
+  resume(call: Call): void {
+    for (const flow of flowsOf(call)) {
+      this.waitingBytes += flow.waiting.reduce((sum, body) => sum + body.bodyBytes(), 0);
+      if (flow.waiting.length > 0 && flow.isOpen) flow.receiver?.adoptFlow(flow);
+      if (flow.grantDue > 0 && (flow.toCallee || flow.hasStarted)) flow.sender?.credit(flow);
+    }
+  }
+
+  /** A party of the call has been replaced: what waits for room goes to the one that is there now. */
+  moved(call: Call): void {
+    for (const flow of flowsOf(call)) {
+      flow.queue?.remove(flow);
+      if (flow.waiting.length > 0) this.offer(flow);
+      if (!flow.isCurrent) return;
+      if (flow.grantDue > 0 && (flow.toCallee || flow.hasStarted)) flow.sender?.credit(flow);
+    }
+  }
+
+  /** Nobody wants what is on its way any more. */
+  drop(call: Call): void {
+    for (const flow of flowsOf(call)) {
+      for (const body of flow.waiting.splice(0)) this.waitingBytes -= body.bodyBytes();
+      flow.waitingCost = 0;
+      flow.grantDue = 0;
+      flow.queue?.remove(flow);
+    }
+  }
+
+  private pass(flow: Flow, body: Body): Outcome {
+    const { call } = flow;
+    if (!body.isSeen && call.live !== null && call.live.chain !== null) {
+      const verdict = this.policies(flow, body);
+      if (verdict === "denied") return Outcome.DONE;
+      if (verdict === "malformed") {
+        this.invalidReason = "a malformed message";
+        return Outcome.INVALID;
+      }
+      body.isSeen = true;
+    }
+    const receiver = flow.receiver!;
+    const outcome = receiver.message(flow, body);
+    if (outcome === Outcome.INVALID) this.invalidReason = receiver.invalidReason;
+    return outcome;
+  }
+
+  private keep(flow: Flow, body: Body): Outcome {
+    const { call } = flow;
+    const bytes = body.bodyBytes();
+    if (this.waitingBytes + bytes > waitingBytesMax) {
+      const text = `${call.method!.name}: more than ${waitingBytesMax} bytes of messages of streams wait for apps that do not keep up`;
+      this.router.abort(call, Status.RESOURCE_EXHAUSTED, Origin.LOCAL_DAEMON, text);
+      return Outcome.DONE;
+    }
+    const copy = body.privateCopy();
+    copy.owner = null;
+    if (!copy.trusted) {
+      const codec = flow.toCallee ? call.method!.input : (call.replyCodec ?? call.method!.output);
+      this.invalidReason = checkMessage(codec, copy.memory, copy.offset, copy);
+      if (this.invalidReason !== "") return Outcome.INVALID;
+      copy.trusted = true;
+    }
+    flow.waiting.push(copy);
+    flow.waitingCost += copy.cost;
+    this.waitingBytes += bytes;
+    return Outcome.DONE;
+  }
+}
