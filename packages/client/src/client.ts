@@ -7,7 +7,9 @@ import type {
 } from "@bufbuild/protobuf";
 import { startCall } from "./call.ts";
 import { type CallOptions, rawOptions } from "./call-options.ts";
+import { type CallFunction, intercepted } from "./client-interception.ts";
 import type { ClientMethod } from "./client-method.ts";
+import type { Interceptor } from "./interceptor.ts";
 import type { ServiceBinding } from "./service-binding.ts";
 
 /**
@@ -22,17 +24,24 @@ export type Client<Service extends DescService> = {
     : never;
 };
 
-type CallFunction = (request: unknown, options?: CallOptions) => Promise<unknown>;
+/** What a client can be told. */
+export interface ClientOptions {
+  /** Around each call of this client, inside those of the mesh. */
+  interceptors?: readonly Interceptor[];
+}
 
 /** The client of a binding. */
 export function clientOf<Service extends DescService>(
   binding: ServiceBinding,
   service: Service,
+  interceptors: readonly Interceptor[],
 ): Client<Service> {
   const client: Record<string, CallFunction> = {};
   service.methods.forEach((method, index) => {
-    if (method.methodKind === "unary")
-      client[method.localName] = callFunction(binding.methods[index]!);
+    if (method.methodKind !== "unary") return;
+    const direct = callFunction(binding.methods[index]!);
+    client[method.localName] =
+      interceptors.length === 0 ? direct : intercepted(method, direct, interceptors);
   });
   return client as Client<Service>;
 }

@@ -1,5 +1,6 @@
 /** The two ways into the mesh. */
 import { basename } from "node:path";
+import type { Interceptor } from "./interceptor.ts";
 import { type Log, logToStderr } from "./log.ts";
 import { type Mesh, MeshConnection } from "./mesh.ts";
 import { resolvePrefix } from "./prefix.ts";
@@ -19,6 +20,8 @@ export interface ConnectOptions {
   waitMs?: number;
   /** Calls that may wait here before further ones fail with RESOURCE_EXHAUSTED. Default 65536. */
   maxQueuedCalls?: number;
+  /** Around each call of the mesh's clients; the first one is outermost. */
+  interceptors?: readonly Interceptor[];
   /** Where warnings go. Default: stderr. */
   log?: Log;
 }
@@ -38,6 +41,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Mesh> {
     waitMs: options.waitMs ?? waitMsDefault,
     maxQueuedCalls: options.maxQueuedCalls ?? maxQueuedCallsDefault,
     log: options.log ?? logToStderr,
+    interceptors: options.interceptors ?? [],
   });
   await mesh.start();
   return mesh;

@@ -31,6 +31,7 @@ import {
   SEGMENT_ROW_BYTES,
   SlotFlag,
   SlotKind,
+  TRACE_BYTES,
 } from "@koala/protocol";
 import {
   closeRegion,
@@ -282,7 +283,7 @@ export class FakeApp {
   private forward(caller: FakeApp, call: FakeCall, exportId: number): void {
     const id = this.nextCallId++;
     const slot = this.place(SlotKind.CALL, id, call.bytes);
-    slot[0] = SlotKind.CALL | (call.slot[0]! & 0xffff0000);
+    slot[0] = SlotKind.CALL | (call.slot[0]! & (0xffff0000 | (SlotFlag.TRACE << 8)));
     slot[2] = exportId;
     slot[3] = call.slot[3]!;
     this.copyLengths(slot, call.slot);
@@ -348,7 +349,8 @@ export class FakeApp {
       parts.push(source.u8.slice(start, start + padTo8(memory.i32[row + 2]!)));
     }
     const tail = offset + inline + segments * SEGMENT_ROW_BYTES;
-    const tailBytes = padTo8(slot[9]!) + (isReply ? padTo8(slot[3]!) + padTo8(slot[10]!) : 0);
+    const traceBytes = (slot[0]! & (SlotFlag.TRACE << 8)) === 0 ? 0 : TRACE_BYTES;
+    const tailBytes = traceBytes + padTo8(slot[9]!) + (isReply ? padTo8(slot[3]!) + padTo8(slot[10]!) : 0);
     parts.push(memory.u8.slice(tail, tail + tailBytes));
     return Buffer.concat(parts);
   }

@@ -7,7 +7,7 @@ export { KoalaError, Origin, type OriginName, Status, statusName } from "@koala/
 export type { MetadataEntry, ServiceOffer } from "@koala/protocol";
 export { ConnectError } from "./attach.ts";
 export type { CallOptions, EntriesListener } from "./call-options.ts";
-export type { Client } from "./client.ts";
+export type { Client, ClientOptions } from "./client.ts";
 export { type ConnectOptions, connect, type StandaloneServer, serve } from "./connect.ts";
 export {
   type ContextKey,
@@ -17,6 +17,14 @@ export {
 } from "./context-values.ts";
 export type { HandlerContext } from "./handler-context.ts";
 export { decodeBinaryHeader, encodeBinaryHeader, type HeadersInit } from "./header-fields.ts";
+export type {
+  InterceptedCall,
+  Interceptor,
+  StreamRequest,
+  StreamResponse,
+  UnaryRequest,
+  UnaryResponse,
+} from "./interceptor.ts";
 export type { Log, LogLevel } from "./log.ts";
 export type { Mesh } from "./mesh.ts";
 export { resolvePrefix } from "./prefix.ts";

@@ -13,8 +13,9 @@ import { closeFd } from "@koala/native";
 import type { ServiceOffer } from "@koala/protocol";
 import { removeAbortListener } from "./abort-listeners.ts";
 import { type Attachment, attach, ConnectError } from "./attach.ts";
-import { type Client, clientOf } from "./client.ts";
+import { type Client, type ClientOptions, clientOf } from "./client.ts";
 import { Datapath, type DatapathOwner } from "./datapath.ts";
+import type { Interceptor } from "./interceptor.ts";
 import type { Log } from "./log.ts";
 import { controlSocketPath } from "./prefix.ts";
 import { RpcError } from "./rpc-error.ts";
@@ -26,7 +27,11 @@ import type { WaitingCall } from "./waiting-calls.ts";
 /** What `connect` resolves to. */
 export interface Mesh {
   /** Typed functions for the unary methods of a service that is offered as `target`. */
-  client<Service extends DescService>(service: Service, target: string): Client<Service>;
+  client<Service extends DescService>(
+    service: Service,
+    target: string,
+    options?: ClientOptions,
+  ): Client<Service>;
   /** Offers services under a name; resolves once the daemon routes calls here. */
   serve(options: ServeOptions, routes: ServiceRoutes): Promise<Server>;
   /**
@@ -58,6 +63,7 @@ export interface MeshOptions {
   readonly waitMs: number;
   readonly maxQueuedCalls: number;
   readonly log: Log;
+  readonly interceptors: readonly Interceptor[];
 }
 
 const nameLengthMax = 255;
@@ -105,7 +111,26 @@ export class MeshConnection implements Mesh, DatapathOwner {
     await this.connectBy(performance.now() + this.options.waitMs);
   }
 
-  client<Service extends DescService>(service: Service, target: string): Client<Service> {
+  client<Service extends DescService>(
+    service: Service,
+    target: string,
+    options: ClientOptions = {},
+  ): Client<Service> {
+    const binding = this.bindingOf(service, target);
+    const { interceptors } = this.options;
+    if (options.interceptors !== undefined && options.interceptors.length > 0) {
+      return clientOf(binding, service, [...interceptors, ...options.interceptors]);
+    }
+    let client = this.clients.get(binding);
+    if (client === undefined) {
+      client = clientOf(binding, service, interceptors);
+      this.clients.set(binding, client);
+    }
+    return client as Client<Service>;
+  }
+
+  /** Where calls to a service that is offered as `target` go. */
+  bindingOf(service: DescService, target: string): ServiceBinding {
     checkName("ERR_CLIENT_TARGET", "client: target", target);
     const key = `${target}\0${service.typeName}`;
     let binding = this.bindings.get(key);
@@ -115,12 +140,7 @@ export class MeshConnection implements Mesh, DatapathOwner {
       this.bindings.set(key, binding);
       if (this.datapath !== null && !this.isDraining) binding.bind(this.datapath);
     }
-    let client = this.clients.get(binding);
-    if (client === undefined) {
-      client = clientOf(binding, service);
-      this.clients.set(binding, client);
-    }
-    return client as Client<Service>;
+    return binding;
   }
 
   async serve(options: ServeOptions, routes: ServiceRoutes): Promise<Server> {

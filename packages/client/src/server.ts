@@ -5,6 +5,7 @@ import { closeFd } from "@koala/native";
 import type { DaemonMessage } from "@koala/protocol";
 import type { Datapath } from "./datapath.ts";
 import type { IncomingCall } from "./incoming-call.ts";
+import type { Interceptor } from "./interceptor.ts";
 import type { MeshConnection } from "./mesh.ts";
 import { schemaRegion } from "./schema-region.ts";
 import { ServiceExport, type ServiceImpl, type ServiceOptions } from "./service-export.ts";
@@ -12,6 +13,8 @@ import { ServiceExport, type ServiceImpl, type ServiceOptions } from "./service-
 export interface ServeOptions {
   /** What clients give to `mesh.client(Service, name)`. Several processes may offer the same name. */
   name: string;
+  /** Around each handler; the first one is outermost. */
+  interceptors?: readonly Interceptor[];
 }
 
 export interface CloseOptions {
@@ -58,7 +61,9 @@ export class Server {
     this.name = options.name;
     const router: ServiceRouter = {
       service: (desc, implementation, serviceOptions) => {
-        this.exports.push(new ServiceExport(this.name, desc, implementation, serviceOptions ?? {}));
+        const { interceptors = [] } = options;
+        const exportOptions = { ...serviceOptions, interceptors };
+        this.exports.push(new ServiceExport(this.name, desc, implementation, exportOptions));
         return router;
       },
     };

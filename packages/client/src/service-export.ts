@@ -1,5 +1,6 @@
 /** A service as one server offers it: its methods by the index that slots carry. */
 import type {
+  DescMethod,
   DescMethodUnary,
   DescService,
   MessageInitShape,
@@ -13,7 +14,10 @@ import {
   serviceSchemaOf,
 } from "@koala/schema";
 import type { HandlerContext } from "./handler-context.ts";
-import { type Completer, completerFor } from "./message-init.ts";
+import type { Interceptor } from "./interceptor.ts";
+import type { Completer } from "./message-init.ts";
+import { type MessageStyle, objectStyle } from "./message-style.ts";
+import { interceptedHandler } from "./server-interception.ts";
 import { SizeGuess } from "./size-guess.ts";
 
 /** One object with a function a unary method. Methods that are left out answer UNIMPLEMENTED. */
@@ -37,6 +41,14 @@ export interface ServiceOptions {
   view?: boolean;
 }
 
+/** What the library knows besides. */
+export interface ExportOptions extends ServiceOptions {
+  /** What requests and results are in JavaScript; messages when not given. */
+  style?: MessageStyle;
+  /** Around the handlers. */
+  interceptors?: readonly Interceptor[];
+}
+
 /** A handler with everything that its calls share. */
 export type Handler = (request: unknown, context: HandlerContext) => unknown;
 
@@ -47,7 +59,6 @@ export class ServerMethod {
   readonly handler: Handler | undefined;
   readonly view: boolean;
   readonly complete: Completer;
-  /** How requests are read and results written: as messages, or in another form of them. */
   readonly input: MessageCodec;
   readonly output: MessageCodec;
   readonly guess: SizeGuess = new SizeGuess();
@@ -57,15 +68,16 @@ export class ServerMethod {
     service: string,
     handler: Handler | undefined,
     view: boolean,
-    complete: Completer,
+    style: MessageStyle,
   ) {
+    const { input, output } = schema.desc;
     this.schema = schema;
     this.service = service;
     this.handler = handler;
     this.view = view;
-    this.complete = complete;
-    this.input = schema.input;
-    this.output = schema.output;
+    this.complete = style.completer(output);
+    this.input = style.codec(input);
+    this.output = style.codec(output);
   }
 }
 
@@ -78,8 +90,9 @@ export class ServiceExport {
     name: string,
     desc: DescService,
     impl: Readonly<Record<string, unknown>>,
-    options: ServiceOptions,
+    options: ExportOptions,
   ) {
+    const { style = objectStyle, interceptors = [] } = options;
     this.name = name;
     this.schema = serviceSchemaOf(desc);
     this.methods = desc.methods.map((method, index) => {
@@ -93,10 +106,20 @@ export class ServiceExport {
       return new ServerMethod(
         this.schema.methods[index]!,
         desc.typeName,
-        handler === undefined ? undefined : (handler.bind(impl) as Handler),
+        handler === undefined
+          ? undefined
+          : wrapped(method, handler.bind(impl) as Handler, interceptors),
         options.view === true,
-        completerFor(method.output),
+        style,
       );
     });
   }
+}
+
+function wrapped(
+  desc: DescMethod,
+  handler: Handler,
+  interceptors: readonly Interceptor[],
+): Handler {
+  return interceptors.length === 0 ? handler : interceptedHandler(desc, handler, interceptors);
 }
