@@ -200,7 +200,8 @@ function isLong(held: unknown, wrap: (bits: number, value: bigint) => bigint): b
 }
 
 /** A value in few words: a message may hold secrets and megabytes. */
-function described(value: unknown): string {
+/** A value in a few words, for an error. */
+export function described(value: unknown): string {
   if (value === undefined) return "undefined";
   if (value === null) return "null";
   if (typeof value === "string") return `the string ${JSON.stringify(value.slice(0, 40))}`;

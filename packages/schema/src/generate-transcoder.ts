@@ -8,6 +8,7 @@
  * The source was validated, but its owner may still be able to write to it: counts are taken as unsigned,
  * depth is limited, and nothing is written outside of the target block whatever the source says.
  */
+import { flagOf, isSet } from "./field-presence.ts";
 import { elementBytes, type FieldLayout, isPair, isWide, type ValueLayout } from "./layout.ts";
 import type { LayoutPair, PairClosure } from "./layout-pair.ts";
 import { messageDepthMax } from "./limits.ts";
@@ -48,7 +49,7 @@ function emitPair(source: Source, closure: PairClosure, pair: LayoutPair, index:
     // Fields that were apart may meet in a oneof now: the last one on the wire wins.
     for (const match of pair.matches) {
       if (match.target.oneof !== oneof || match.source === null) continue;
-      source.line(`if (${isSet(match.source)}) d${i} = ${match.target.oneofCase};`);
+      source.line(`if (${isSet(match.source, "si32", "p")}) d${i} = ${match.target.oneofCase};`);
     }
     source.line(`ti32[q + ${oneof.valueWord}] = 0; ti32[q + ${oneof.valueWord + 1}] = 0;`);
   });
@@ -61,22 +62,6 @@ function emitPair(source: Source, closure: PairClosure, pair: LayoutPair, index:
   source.line(`else unknown(q, si32[p], known${index}, extra);`);
   source.line("depth--;");
   source.line("}");
-}
-
-/** An expression: would the source have put this field on the wire? */
-function isSet(field: FieldLayout): string {
-  if (field.oneof !== null) return `si32[p + ${field.oneof.caseWord}] === ${field.oneofCase}`;
-  if (field.shape !== "single") return `si32[p + ${field.word + 1}] !== 0`;
-  if (field.presenceBit >= 0) return flag(field.presenceBit);
-  if (field.valueBit >= 0) return flag(field.valueBit);
-  const at = `p + ${field.word}`;
-  if (isPair(field.value.kind)) return `(si32[${at} + 1] & 0x7fffffff) !== 0`;
-  if (isWide(field.value.kind)) return `(si32[${at}] | si32[${at} + 1]) !== 0`;
-  return `si32[${at}] !== 0`;
-}
-
-function flag(bit: number): string {
-  return `(si32[p + ${1 + (bit >> 5)}] & ${1 << (bit & 31)}) !== 0`;
 }
 
 function emitField(
@@ -98,7 +83,7 @@ function emitField(
   } else if (target.shape === "map") {
     emitMap(source, closure, target, from);
   } else {
-    source.line(`if (${isSet(from)}) {`);
+    source.line(`if (${isSet(from, "si32", "p")}) {`);
     if (target.shape === "list") emitOneElement(source, closure, target, from);
     else emitSingle(source, closure, pair, target, from);
     source.line("} else {");
@@ -294,7 +279,7 @@ function slotIndex(place: Place): string {
 }
 
 function lowWord(place: Place): string {
-  if (place.at === "flag") return `(${flag(place.bit)} ? 1 : 0)`;
+  if (place.at === "flag") return `(${flagOf(place.bit, "si32", "p")} ? 1 : 0)`;
   if (place.at === "byte") return `su8[${place.position}]`;
   return `si32[${slotIndex(place)}]`;
 }

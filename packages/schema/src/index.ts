@@ -6,6 +6,7 @@
 export { type LayoutCase, layoutCases } from "./bench-layout.ts";
 export { codecFor } from "./codec.ts";
 export { type CompareResult, compareServices, type MethodMatch } from "./compare-services.ts";
+export { protobufCodecOf } from "./generated-protobuf-codec.ts";
 export { segmentBytesMin } from "./limits.ts";
 export type { MessageCodec, SegmentSink } from "./message-codec.ts";
 export type { ProtobufCodec } from "./protobuf-codec.ts";

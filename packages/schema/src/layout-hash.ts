@@ -16,8 +16,8 @@ export function layoutHash(root: MessageLayout): string {
 }
 
 /**
- * What generated code depends on beyond the layout: how protobuf-es shows the type in JavaScript. Codecs
- * are shared when hash and this agree.
+ * What generated code depends on beyond the layout: how protobuf-es shows the type in JavaScript, and how
+ * protobuf encodes it. Codecs are shared when hash and this agree.
  */
 export function bindingKey(root: MessageLayout): string {
   const hash = createHash("sha256");
@@ -36,6 +36,9 @@ function bindingText(layout: MessageLayout): string {
         : "",
       field.oneof?.localName ?? "",
       field.enum?.values[0]?.number ?? 0,
+      "delimitedEncoding" in field && field.delimitedEncoding,
+      "packed" in field && field.packed,
+      field.utf8Validation,
     ]);
     text = digest(JSON.stringify([layout.usesPrototype, fields]));
     bindingTexts.set(layout, text);

@@ -9,6 +9,9 @@ export const segmentBytesMin = 4096;
 /** Nested messages in one message; protobuf implementations agree on 100. */
 export const messageDepthMax = 100;
 
+/** Bytes of one message in protobuf's encoding: lengths in it are signed 32-bit numbers everywhere. */
+export const protobufBytesMax: number = 2 ** 31 - 1;
+
 /** Bytes of a `FileDescriptorSet` that a peer may register. */
 export const descriptorBytesMax: number = 1 << 20;
 
