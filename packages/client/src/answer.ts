@@ -66,6 +66,32 @@ export function answer(
   return true;
 }
 
+/**
+ * Writes the REPLY of a call whose messages have gone before. False when the send heap has no room for the
+ * trailers now; throws as `answer` does.
+ */
+export function answerEnd(
+  datapath: Datapath,
+  callId: number,
+  trailers: readonly MetadataEntry[],
+  isHeld: boolean,
+): boolean {
+  const hold = isHeld ? SlotFlag.HOLD : 0;
+  if (trailers.length === 0) {
+    writeSlot(datapath, callId, Status.OK, hold | SlotFlag.NO_BLOCK, 0, 0, 0);
+    return true;
+  }
+  const bytes = trailerBytes(datapath, trailers);
+  const { writer } = datapath;
+  if (writer.writeTail([bytes]) !== Written.OK) {
+    if (datapath.regions.want(writer.wanted)) return false;
+    throw new RpcError(Status.RESOURCE_EXHAUSTED, "no room for trailers in the send heap");
+  }
+  datapath.awaitingRelease++;
+  writeSlot(datapath, callId, Status.OK, hold, bytes.length, 0, 0);
+  return true;
+}
+
 /** Writes the REPLY of a call that failed; never fails itself. Without room only the status goes. */
 export function answerFailure(
   datapath: Datapath,

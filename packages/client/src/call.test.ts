@@ -18,11 +18,6 @@ test("a call, from plain objects and from messages", async (t) => {
   assert.deepEqual(daemon.violations, []);
 });
 
-test("streaming methods are not there yet", async (t) => {
-  const { client } = await startEcho(t);
-  assert.deepEqual(Object.keys(client), ["say", "fail", "missing"]);
-});
-
 test("thousands of calls, many more at once than the daemon takes", async (t) => {
   const { client, daemon } = await startEcho(t, { callsMax: 16, ringSlots: 8 });
   const calls = Array.from({ length: 3000 }, (_, number) => client.say({ text: "n", number }));

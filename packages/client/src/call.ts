@@ -3,6 +3,7 @@ import { Status } from "@koala/interface";
 import { addAbortListener } from "./abort-listeners.ts";
 import { noOptions, type RawCallOptions, timeoutWord } from "./call-options.ts";
 import type { ClientMethod } from "./client-method.ts";
+import type { ClientStream } from "./client-stream.ts";
 import { abortError, RpcError } from "./rpc-error.ts";
 import { listenToSignal, submit } from "./submit.ts";
 import { WaitingCall } from "./waiting-calls.ts";
@@ -50,21 +51,34 @@ function waitInLine(
   init: unknown,
   options: RawCallOptions,
 ): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    enqueue(method, init, options, resolve, reject, null);
+  });
+}
+
+/** Puts a call in line. Throws an `RpcError` when it may not wait. */
+export function enqueue(
+  method: ClientMethod,
+  init: unknown,
+  options: RawCallOptions,
+  resolve: Resolve,
+  reject: Reject,
+  stream: ClientStream | null,
+): void {
   const { mesh, datapath } = method.binding;
   const refusal = mesh.refusal();
   if (refusal !== null) throw refusal;
   const timeout = timeoutWord(options.timeoutMs);
   const deadline = timeout === 0 ? Number.POSITIVE_INFINITY : performance.now() + timeout;
-  return new Promise((resolve, reject) => {
-    const call = new WaitingCall(method, init, options, resolve, reject, deadline);
-    startTimer(call);
-    const { signal } = options;
-    if (signal !== undefined) {
-      call.onAbort = () => giveUp(call, abortError(signal.reason));
-      addAbortListener(signal, call.onAbort);
-    }
-    mesh.enter(call, datapath);
-  });
+  const call = new WaitingCall(method, init, options, resolve, reject, deadline, stream);
+  if (stream !== null) stream.waiting = call;
+  startTimer(call);
+  const { signal } = options;
+  if (signal !== undefined) {
+    call.onAbort = () => giveUp(call, abortError(signal.reason));
+    addAbortListener(signal, call.onAbort);
+  }
+  mesh.enter(call, datapath);
 }
 
 function startTimer(call: WaitingCall): void {

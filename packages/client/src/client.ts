@@ -1,5 +1,10 @@
 /** Typed functions over a binding. */
 import type {
+  DescMessage,
+  DescMethod,
+  DescMethodBiDiStreaming,
+  DescMethodClientStreaming,
+  DescMethodServerStreaming,
   DescMethodUnary,
   DescService,
   MessageInitShape,
@@ -10,19 +15,42 @@ import { type CallOptions, rawOptions } from "./call-options.ts";
 import { type CallFunction, intercepted } from "./client-interception.ts";
 import type { ClientMethod } from "./client-method.ts";
 import type { Interceptor } from "./interceptor.ts";
+import { returnsStream, takesStream } from "./method-kinds.ts";
 import type { ServiceBinding } from "./service-binding.ts";
+import { startClientStream, startStream } from "./stream-call.ts";
+import type { Messages } from "./stream-outlet.ts";
 
 /**
- * A function for each unary method of a service, by its name in JavaScript. It takes a message or a plain
- * object of its fields and rejects with an `RpcError`.
+ * A function for each method of a service, by its name in JavaScript. It takes a message, or a plain object of its
+ * fields, or an iterable of them, and gives a promise of a message, or an iterable of them. Calls begin at once,
+ * also those whose responses nobody has asked for yet; they fail with an `RpcError`.
  */
 export type Client<Service extends DescService> = {
-  readonly [Name in keyof Service["method"] as Service["method"][Name] extends DescMethodUnary
-    ? Name
-    : never]: Service["method"][Name] extends DescMethodUnary<infer Input, infer Output>
-    ? (request: MessageInitShape<Input>, options?: CallOptions) => Promise<MessageShape<Output>>
-    : never;
+  readonly [Name in keyof Service["method"]]: ClientFunction<Service["method"][Name]>;
 };
+
+/** The function for a method. */
+export type ClientFunction<Method extends DescMethod> =
+  Method extends DescMethodUnary<infer Input, infer Output>
+    ? (request: MessageInitShape<Input>, options?: CallOptions) => Promise<MessageShape<Output>>
+    : Method extends DescMethodServerStreaming<infer Input, infer Output>
+      ? (
+          request: MessageInitShape<Input>,
+          options?: CallOptions,
+        ) => AsyncIterable<MessageShape<Output>>
+      : Method extends DescMethodClientStreaming<infer Input, infer Output>
+        ? (requests: Requests<Input>, options?: CallOptions) => Promise<MessageShape<Output>>
+        : Method extends DescMethodBiDiStreaming<infer Input, infer Output>
+          ? (
+              requests: Requests<Input>,
+              options?: CallOptions,
+            ) => AsyncIterable<MessageShape<Output>>
+          : never;
+
+/** What a method that takes a stream is given. */
+export type Requests<Input extends DescMessage> =
+  | AsyncIterable<MessageInitShape<Input>>
+  | Iterable<MessageInitShape<Input>>;
 
 /** What a client can be told. */
 export interface ClientOptions {
@@ -38,7 +66,6 @@ export function clientOf<Service extends DescService>(
 ): Client<Service> {
   const client: Record<string, CallFunction> = {};
   service.methods.forEach((method, index) => {
-    if (method.methodKind !== "unary") return;
     const direct = callFunction(binding.methods[index]!);
     client[method.localName] =
       interceptors.length === 0 ? direct : intercepted(method, direct, interceptors);
@@ -47,6 +74,11 @@ export function clientOf<Service extends DescService>(
 }
 
 function callFunction(method: ClientMethod): CallFunction {
+  const { kind } = method.schema;
+  if (returnsStream(kind)) return (given, options) => startStream(method, given, options);
+  if (takesStream(kind)) {
+    return (requests, options) => startClientStream(method, requests as Messages, options);
+  }
   return (request, options) => {
     try {
       return startCall(method, request, rawOptions(options));

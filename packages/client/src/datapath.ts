@@ -50,6 +50,7 @@ import { SendHeap } from "./send-heap.ts";
 import type { ServiceExport } from "./service-export.ts";
 import { takeSlot } from "./slot-dispatch.ts";
 import { SlotOutbox } from "./slot-outbox.ts";
+import type { StreamInbox } from "./stream-inbox.ts";
 import { pumpWaiting } from "./submit.ts";
 import { WaitingCalls } from "./waiting-calls.ts";
 
@@ -78,6 +79,12 @@ export interface DatapathOwner {
   readonly log: Log;
 }
 
+/** Something that found no room in the send heap. */
+export interface Deferred {
+  /** Tries again, now that there may be room; false when there is still none. */
+  tryAgain(): boolean;
+}
+
 export class Datapath {
   ended = false;
   readonly limits: AppLimits;
@@ -96,8 +103,10 @@ export class Datapath {
   readonly exports: Map<number, ServiceExport> = new Map();
   /** Calls whose handlers run. */
   readonly incoming: Map<number, IncomingCall> = new Map();
-  /** Replies that wait for room in the send heap. */
-  readonly deferred: IncomingCall[] = [];
+  /** Replies and messages of streams that wait for room in the send heap. */
+  readonly deferred: Deferred[] = [];
+  /** Streams that have ended and have messages that nobody has taken. */
+  readonly unread: Set<StreamInbox> = new Set();
   /** Views in use of blocks of this connection. */
   viewCount = 0;
   /** Blocks that the daemon gives back with a RELEASE. */
@@ -198,6 +207,11 @@ export class Datapath {
     return this.exports.get(id);
   }
 
+  /** A slot brought so many messages of a stream: that is work for more than one. */
+  countMessages(count: number): void {
+    this.turnSlots += count >> 2;
+  }
+
   /** The time of the current drain, read from the clock once a drain. */
   drainTime(): number {
     if (this.drainedAt === 0) this.drainedAt = performance.now();
@@ -260,6 +274,7 @@ export class Datapath {
     unwatch(this.watcher);
     this.regions.close();
     this.deadlines.stop();
+    for (const inbox of this.unread) inbox.rescue();
     failPending(this, () => errorOf(reason));
     for (const call of this.incoming.values()) call.disconnect(reason);
     this.incoming.clear();

@@ -2,6 +2,7 @@
 import { messageOf, Status } from "@koala/interface";
 import {
   type MetadataEntry,
+  SlotFlag,
   W_BLOCK_OFFSET,
   W_BLOCK_TAG,
   W_CALL,
@@ -11,14 +12,17 @@ import {
   W_TARGET,
   W_TIMEOUT,
 } from "@koala/protocol";
-import { answer, answerFailure } from "./answer.ts";
+import { answer, answerEnd, answerFailure } from "./answer.ts";
 import { CallContext, noEntries } from "./call-context.ts";
 import type { Datapath } from "./datapath.ts";
 import type { HandlerContext } from "./handler-context.ts";
+import { returnsStream, takesStream } from "./method-kinds.ts";
 import { traceOf, trailersOf } from "./reply.ts";
 import { sendHeaders } from "./response-header.ts";
 import { RpcError, valueError } from "./rpc-error.ts";
-import type { ServerMethod } from "./service-export.ts";
+import { RequestStream, ServerStream } from "./server-stream.ts";
+import type { Handler, ServerMethod } from "./service-export.ts";
+import type { Messages } from "./stream-outlet.ts";
 import { leaseView } from "./view-lease.ts";
 
 /** Takes the CALL at `at`: reads the request, runs the handler, replies if it is done already. */
@@ -29,6 +33,10 @@ export function takeCall(datapath: Datapath, words: Int32Array, at: number, head
   const method = exported?.methods[head >>> 16];
   if (method === undefined || method.handler === undefined) {
     refuse(datapath, id, exported === undefined, method);
+    return;
+  }
+  if (takesStream(method.schema.kind)) {
+    takeStreamCall(datapath, method, words, at, head);
     return;
   }
   const tag = words[at + W_BLOCK_TAG]!;
@@ -57,15 +65,46 @@ export function takeCall(datapath: Datapath, words: Int32Array, at: number, head
   if (method.view) {
     call.setBlock(request as object, tag, offset, inlineLength + words[at + W_SEGMENT_BYTES]!);
   }
+  if (returnsStream(method.schema.kind)) call.openStream();
+  run(method.handler, request, call);
+}
+
+function run(handler: Handler, request: unknown, call: IncomingCall): void {
   let result: unknown;
   try {
-    result = method.handler(request, call);
+    result = handler(request, call);
   } catch (error) {
     call.fail(error);
     return;
   }
   if (isThenable(result)) call.waitFor(result);
-  else call.finish(result);
+  else call.respond(result);
+}
+
+/** Takes the CALL of a method whose requests follow in MESSAGEs. */
+function takeStreamCall(
+  datapath: Datapath,
+  method: ServerMethod,
+  words: Int32Array,
+  at: number,
+  head: number,
+): void {
+  let metadata = noEntries;
+  let trace: Uint8Array | null = null;
+  if ((head & (SlotFlag.NO_BLOCK << 8)) === 0) {
+    const memory = datapath.receiveMemory(words[at + W_BLOCK_TAG]!);
+    if (datapath.ended) return;
+    if (memory === undefined) {
+      datapath.protocolError("CALL in an unknown region");
+      return;
+    }
+    metadata = trailersOf(words, at, memory);
+    trace = traceOf(words, at, memory);
+  }
+  const id = words[at + W_CALL]!;
+  const call = new IncomingCall(datapath, method, id, metadata, trace, words[at + W_TIMEOUT]!);
+  const { inbox } = call.openStream();
+  run(method.handler!, new RequestStream(inbox!), call);
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
@@ -94,6 +133,8 @@ function refuse(
 /** One call; what its handler gets as context. */
 export class IncomingCall extends CallContext implements HandlerContext {
   readonly target: ServerMethod;
+  /** Null for a unary call. */
+  stream: ServerStream | null = null;
   private readonly datapath: Datapath;
   private readonly id: number;
   private readonly timeout: number;
@@ -179,15 +220,30 @@ export class IncomingCall extends CallContext implements HandlerContext {
     this.blockBytes = bytes;
   }
 
+  /** MESSAGEs, CREDITs and a CANCEL find the call from here on. */
+  openStream(): ServerStream {
+    this.datapath.incoming.set(this.id, this);
+    this.stream = new ServerStream(this.datapath, this, this.id, this.target);
+    return this.stream;
+  }
+
   waitFor(result: PromiseLike<unknown>): void {
     this.datapath.incoming.set(this.id, this);
     result.then(
-      (value) => this.finish(value),
+      (value) => this.respond(value),
       (error) => this.fail(error),
     );
   }
 
-  /** The handler's result, as its reply. */
+  /** What the handler has returned: its result, or an iterable of them. */
+  respond(result: unknown): void {
+    const { stream } = this;
+    if (stream === null || !returnsStream(this.target.schema.kind)) this.finish(result);
+    else if (this.abortReason !== null) this.fail(this.abortReason);
+    else if (!this.isDone) stream.respond(result as Messages);
+  }
+
+  /** The handler's result, as its reply; undefined when its messages have gone before. */
   finish(result: unknown): void {
     if (this.isDone || this.datapath.ended) return;
     try {
@@ -201,6 +257,8 @@ export class IncomingCall extends CallContext implements HandlerContext {
   /** The error that a handler threw, or why its result can't be sent, as the reply. */
   fail(error: unknown): void {
     if (this.isDone || this.datapath.ended) return;
+    // What was given before the error comes before the error.
+    if (this.stream !== null) this.stream.outlet?.flush();
     answerFailure(
       this.datapath,
       this.id,
@@ -226,22 +284,31 @@ export class IncomingCall extends CallContext implements HandlerContext {
   /** The caller has given up, or its deadline has passed. The reply is still owed. */
   cancel(status: number): void {
     const isDeadline = status === Status.DEADLINE_EXCEEDED;
-    this.abort(
-      isDeadline
-        ? new RpcError(Status.DEADLINE_EXCEEDED, "the deadline of the call has passed")
-        : new RpcError(Status.CANCELLED, "the caller cancelled the call"),
-    );
+    const error = isDeadline
+      ? new RpcError(Status.DEADLINE_EXCEEDED, "the deadline of the call has passed")
+      : new RpcError(Status.CANCELLED, "the caller cancelled the call");
+    this.abort(error);
+    const { stream } = this;
+    if (stream === null) return;
+    const hadOutlet = stream.outlet !== null;
+    const ended = stream.cancel(error);
+    if (ended !== null) void ended.then(() => this.fail(error));
+    else if (hadOutlet) this.fail(error);
   }
 
   /** The connection is gone and with it whoever waits for a reply. */
   disconnect(reason: string): void {
     this.isDone = true;
-    this.abort(new RpcError(Status.UNAVAILABLE, reason, { origin: "local-daemon" }));
+    const error = new RpcError(Status.UNAVAILABLE, reason, { origin: "local-daemon" });
+    this.abort(error);
+    void this.stream?.cancel(error);
   }
 
   /** The server stops before the handler has: the caller gets UNAVAILABLE. */
   cut(): void {
     const error = new RpcError(Status.UNAVAILABLE, "the server closed before the handler ended");
+    this.stream?.outlet?.flush();
+    void this.stream?.cancel(error);
     this.fail(error);
     this.abort(error);
   }
@@ -249,6 +316,9 @@ export class IncomingCall extends CallContext implements HandlerContext {
   private reply(result: unknown): boolean {
     if (!this.passHeader()) return false;
     const { datapath, id, target, isHeld } = this;
+    if (returnsStream(target.schema.kind)) {
+      return answerEnd(datapath, id, this.trailerEntries(), isHeld);
+    }
     return answer(datapath, id, target, result, this.trailerEntries(), isHeld);
   }
 
@@ -278,6 +348,7 @@ export class IncomingCall extends CallContext implements HandlerContext {
   private end(): void {
     this.isDone = true;
     this.result = undefined;
+    if (this.stream !== null) this.stream.end();
     const { datapath, request } = this;
     if (datapath.incoming.size !== 0) datapath.incoming.delete(this.id);
     if (request === null) return;

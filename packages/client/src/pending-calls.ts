@@ -5,6 +5,7 @@
  */
 import type { EntriesListener } from "./call-options.ts";
 import type { ClientMethod } from "./client-method.ts";
+import type { ClientStream } from "./client-stream.ts";
 
 const INDEX_BITS = 20;
 const INDEX_MASK = (1 << INDEX_BITS) - 1;
@@ -21,10 +22,16 @@ export class PendingCall {
   /** The request's block in the send heap. */
   tag = 0;
   offset = 0;
+  /** False when there was nothing to put into a block. */
+  hasBlock = true;
+  /** Its streams of messages; null for a unary call. */
+  stream: ClientStream | null = null;
   view = false;
   /** As of `performance.now()`; Infinity without one, and when the caller has its outcome. */
   deadline: number = Number.POSITIVE_INFINITY;
   signal: AbortSignal | null = null;
+  /** Null once it was called. */
+  onHeader: EntriesListener | null = null;
   onTrailer: EntriesListener | null = null;
   /** Made once an entry, not once a call. */
   onAbort: (() => void) | null = null;
@@ -36,6 +43,8 @@ export class PendingCall {
 
 export class PendingCalls {
   size = 0;
+  /** Calls whose end brings no block back. */
+  withoutBlock = 0;
   readonly max: number;
   private readonly entries: PendingCall[] = [];
   private readonly free: PendingCall[] = [];
@@ -69,8 +78,11 @@ export class PendingCalls {
     call.isActive = false;
     call.resolve = null;
     call.reject = null;
+    call.onHeader = null;
     call.onTrailer = null;
+    call.stream = null;
     call.deadline = Number.POSITIVE_INFINITY;
+    if (!call.hasBlock) this.withoutBlock--;
     this.size--;
     this.free.push(call);
   }

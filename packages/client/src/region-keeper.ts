@@ -26,7 +26,8 @@ export class RegionKeeper {
     const { datapath } = this;
     if (this.refusal !== null) {
       if (!this.dropIdle(Date.now())) {
-        if (datapath.pending.size > 0 || datapath.awaitingRelease > 0) return true;
+        const { pending, awaitingRelease } = datapath;
+        if (pending.size > pending.withoutBlock || awaitingRelease > 0) return true;
         this.refusal = this.refusal === "" ? "no more memory" : this.refusal;
         return false;
       }

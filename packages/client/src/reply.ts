@@ -32,7 +32,9 @@ export function takeReply(datapath: Datapath, words: Int32Array, at: number, hea
     return;
   }
   if ((head & (SlotFlag.HOLD << 8)) !== 0) datapath.awaitingRelease++;
-  else if (!datapath.send.free(call.tag, call.offset)) {
+  else if (!call.hasBlock) {
+    // Nothing comes back with this reply.
+  } else if (!datapath.send.free(call.tag, call.offset)) {
     datapath.protocolError("REPLY to a call whose block is not in use");
     return;
   }
@@ -56,6 +58,11 @@ export function takeReply(datapath: Datapath, words: Int32Array, at: number, hea
     finish(datapath, call);
   } else if ((words[at + W_STATUS]! & 0xff) !== Status.OK) {
     settleFailure(datapath, call, words, at, memory);
+  } else if (call.stream !== null && call.stream.inbox !== null) {
+    const { resolve, onTrailer, stream } = call;
+    if (onTrailer !== null) stream.keepTrailers(onTrailer, trailersOf(words, at, memory));
+    finish(datapath, call);
+    resolve!(undefined);
   } else if (call.view) {
     settleView(datapath, call, words, at, memory);
     return;
@@ -63,7 +70,7 @@ export function takeReply(datapath: Datapath, words: Int32Array, at: number, hea
     const { resolve, reject, onTrailer } = call;
     const codec = call.method!.output;
     finish(datapath, call);
-    if (onTrailer !== null) giveTrailers(onTrailer, trailersOf(words, at, memory));
+    if (onTrailer !== null) giveEntries(onTrailer, trailersOf(words, at, memory));
     try {
       resolve!(codec.read(memory, offset, inlineLength));
     } catch (cause) {
@@ -77,6 +84,7 @@ export function takeReply(datapath: Datapath, words: Int32Array, at: number, hea
 export function failPending(datapath: Datapath, errorOf: () => RpcError): void {
   for (const call of datapath.pending.active()) {
     const { reject } = call;
+    call.stream?.inbox?.rescue();
     finish(datapath, call);
     reject?.(errorOf());
   }
@@ -87,6 +95,7 @@ function finish(datapath: Datapath, call: PendingCall): void {
     removeAbortListener(call.signal, call.onAbort!);
     call.signal = null;
   }
+  call.stream?.end();
   datapath.pending.drop(call);
 }
 
@@ -100,7 +109,7 @@ function settleView(
   const { resolve, reject, onTrailer } = call;
   const codec = call.method!.output;
   finish(datapath, call);
-  if (onTrailer !== null) giveTrailers(onTrailer, trailersOf(words, at, memory));
+  if (onTrailer !== null) giveEntries(onTrailer, trailersOf(words, at, memory));
   const tag = words[at + W_BLOCK_TAG]!;
   const offset = words[at + W_BLOCK_OFFSET]!;
   const inlineLength = words[at + W_INLINE_LENGTH]!;
@@ -122,7 +131,7 @@ function settleFailure(
   at: number,
   memory: Memory,
 ): void {
-  const { reject, onTrailer } = call;
+  const { reject, onTrailer, stream } = call;
   finish(datapath, call);
   const status = words[at + W_STATUS]!;
   const metadata = trailersOf(words, at, memory);
@@ -130,7 +139,10 @@ function settleFailure(
   const textLength = words[at + W_MESSAGE_LENGTH]!;
   const detailsStart = textStart + padTo8(textLength);
   const detailsEnd = detailsStart + words[at + W_DETAILS_LENGTH]!;
-  if (onTrailer !== null) giveTrailers(onTrailer, metadata);
+  if (onTrailer !== null) {
+    if (stream !== null) stream.keepTrailers(onTrailer, metadata);
+    else giveEntries(onTrailer, metadata);
+  }
   reject!(
     new RpcError(
       statusFrom(status & 0xff),
@@ -145,12 +157,14 @@ function settleFailure(
 }
 
 function settleBare(datapath: Datapath, call: PendingCall, words: Int32Array, at: number): void {
-  const { reject } = call;
+  const { resolve, reject, stream } = call;
   const status = words[at + W_STATUS]!;
   finish(datapath, call);
   const code = statusFrom(status & 0xff);
   const origin = originName(originFrom((status >>> 8) & 0xff));
-  if (code === Status.OK) {
+  if (code === Status.OK && stream !== null && stream.inbox !== null) {
+    resolve?.(undefined);
+  } else if (code === Status.OK) {
     reject?.(new RpcError(Status.INTERNAL, "the reply has no message", { origin }));
   } else {
     reject?.(new RpcError(code, "", { origin }));
@@ -183,10 +197,11 @@ export function trailersOf(words: Int32Array, at: number, memory: Memory): Metad
   return decodeMetadata(memory.u8.subarray(start, start + length)) ?? [];
 }
 
-function giveTrailers(onTrailer: EntriesListener, entries: MetadataEntry[]): void {
+/** Headers or trailers, if there are any, to whoever wants to see them. */
+export function giveEntries(listener: EntriesListener, entries: MetadataEntry[]): void {
   if (entries.length === 0) return;
   try {
-    onTrailer(entries);
+    listener(entries);
   } catch (error) {
     // The user's bug, and not one of the call: it surfaces as an uncaught exception.
     queueMicrotask(() => {

@@ -1,6 +1,10 @@
 /** A service as one server offers it: its methods by the index that slots carry. */
 import type {
+  DescMessage,
   DescMethod,
+  DescMethodBiDiStreaming,
+  DescMethodClientStreaming,
+  DescMethodServerStreaming,
   DescMethodUnary,
   DescService,
   MessageInitShape,
@@ -20,17 +24,36 @@ import { type MessageStyle, objectStyle } from "./message-style.ts";
 import { interceptedHandler } from "./server-interception.ts";
 import { SizeGuess } from "./size-guess.ts";
 
-/** One object with a function a unary method. Methods that are left out answer UNIMPLEMENTED. */
+/** One object with a function a method. Methods that are left out answer UNIMPLEMENTED. */
 export type ServiceImpl<Service extends DescService> = {
-  [Name in keyof Service["method"] as Service["method"][Name] extends DescMethodUnary
-    ? Name
-    : never]?: Service["method"][Name] extends DescMethodUnary<infer Input, infer Output>
+  [Name in keyof Service["method"]]?: MethodImpl<Service["method"][Name]>;
+};
+
+/** The handler of a method. Streams are iterables: what a handler returns as one may be an async generator. */
+export type MethodImpl<Method extends DescMethod> =
+  Method extends DescMethodUnary<infer Input, infer Output>
     ? (
         request: MessageShape<Input>,
         context: HandlerContext,
       ) => MessageInitShape<Output> | Promise<MessageInitShape<Output>>
-    : never;
-};
+    : Method extends DescMethodServerStreaming<infer Input, infer Output>
+      ? (request: MessageShape<Input>, context: HandlerContext) => Responses<Output>
+      : Method extends DescMethodClientStreaming<infer Input, infer Output>
+        ? (
+            requests: AsyncIterable<MessageShape<Input>>,
+            context: HandlerContext,
+          ) => MessageInitShape<Output> | Promise<MessageInitShape<Output>>
+        : Method extends DescMethodBiDiStreaming<infer Input, infer Output>
+          ? (
+              requests: AsyncIterable<MessageShape<Input>>,
+              context: HandlerContext,
+            ) => Responses<Output>
+          : never;
+
+/** What a handler of a method that returns a stream gives. */
+export type Responses<Output extends DescMessage> =
+  | AsyncIterable<MessageInitShape<Output>>
+  | Iterable<MessageInitShape<Output>>;
 
 /** How requests reach the handlers of a service. */
 export interface ServiceOptions {

@@ -2,6 +2,7 @@
 import { RELEASES_PER_SLOT, SlotKind, W_CALL, W_STATUS } from "@koala/protocol";
 import type { Datapath } from "./datapath.ts";
 import { takeCall } from "./incoming-call.ts";
+import { takeCredit, takeMessage } from "./message-slots.ts";
 import { takeReply } from "./reply.ts";
 
 /** Takes the slot at `at`. */
@@ -13,6 +14,12 @@ export function takeSlot(datapath: Datapath, words: Int32Array, at: number): voi
       break;
     case SlotKind.CALL:
       takeCall(datapath, words, at, head);
+      break;
+    case SlotKind.MESSAGE:
+      takeMessage(datapath, words, at, head);
+      break;
+    case SlotKind.CREDIT:
+      takeCredit(datapath, words, at, head);
       break;
     case SlotKind.RELEASE:
       takeRelease(datapath, words, at, head >>> 16);

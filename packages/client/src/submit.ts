@@ -19,6 +19,7 @@ import type { ClientMethod } from "./client-method.ts";
 import type { Datapath } from "./datapath.ts";
 import { tooLargeError } from "./limit-errors.ts";
 import { Written } from "./message-writer.ts";
+import { takesStream } from "./method-kinds.ts";
 import type { PendingCall } from "./pending-calls.ts";
 import { abortError, RpcError, valueError } from "./rpc-error.ts";
 import type { WaitingCall } from "./waiting-calls.ts";
@@ -46,7 +47,12 @@ export function submit(
   }
   const { trace } = options;
   if (trace !== undefined) tail = tail === null ? [trace] : [trace, ...tail];
-  const written = writeRequest(datapath, method, init, tail);
+  const hasMessage = !takesStream(method.schema.kind);
+  const written = hasMessage
+    ? writeRequest(datapath, method, init, tail)
+    : tail === null
+      ? Written.OK
+      : writer.writeTail(tail);
   if (written === Written.TOO_LARGE) {
     throw tooLargeError(`${method.name}: request`, writer.wanted, datapath.limits.messageBytesMax);
   }
@@ -57,18 +63,22 @@ export function submit(
       `${method.name}: no room for a block of ${writer.wanted} bytes in the send heap (limits.send_heap = ${datapath.limits.sendHeapBytesMax} bytes of the daemon: ${datapath.regions.refusal}); raise it in koala.toml [limits] send_heap`,
     );
   }
+  const hasBlock = hasMessage || tail !== null;
   const call = datapath.pending.take();
   call.method = method;
   call.tag = writer.tag;
   call.offset = writer.offset;
+  call.hasBlock = hasBlock;
+  if (!hasBlock) datapath.pending.withoutBlock++;
   call.view = options.view === true;
+  call.onHeader = options.onHeaderEntries ?? null;
   call.onTrailer = options.onTrailerEntries ?? null;
   if (timeout !== 0) {
     const now = performance.now();
     call.deadline = now + timeout;
     datapath.deadlines.start(now);
   }
-  if (writer.segmentCount !== 0) {
+  if (hasBlock && writer.segmentCount !== 0) {
     datapath.send.holdSegments(writer.tag, writer.offset, writer.segments);
   }
   const at = out.reserve();
@@ -76,16 +86,17 @@ export function submit(
   const flags =
     (options.waitForReady === true ? SlotFlag.WAIT_FOR_READY : 0) |
     (trace === undefined ? 0 : SlotFlag.TRACE) |
+    (hasBlock ? 0 : SlotFlag.NO_BLOCK) |
     out.attachRelease(words, at);
   words[at] = SlotKind.CALL | (flags << 8) | (method.schema.index << 16);
   words[at + W_CALL] = call.id;
   words[at + W_TARGET] = method.binding.id;
   words[at + W_TIMEOUT] = timeout;
-  words[at + W_BLOCK_TAG] = writer.tag;
-  words[at + W_BLOCK_OFFSET] = writer.offset;
-  words[at + W_INLINE_LENGTH] = writer.inlineLength;
-  words[at + W_SEGMENT_COUNT] = writer.segmentCount;
-  words[at + W_SEGMENT_BYTES] = writer.segmentBytes;
+  words[at + W_BLOCK_TAG] = hasBlock ? writer.tag : 0;
+  words[at + W_BLOCK_OFFSET] = hasBlock ? writer.offset : 0;
+  words[at + W_INLINE_LENGTH] = hasBlock ? writer.inlineLength : 0;
+  words[at + W_SEGMENT_COUNT] = hasBlock ? writer.segmentCount : 0;
+  words[at + W_SEGMENT_BYTES] = hasBlock ? writer.segmentBytes : 0;
   words[at + W_METADATA_LENGTH] = metadataLength;
   words[at + 10] = 0;
   datapath.schedule();
@@ -119,13 +130,15 @@ export function listenToSignal(datapath: Datapath, call: PendingCall, signal: Ab
  * then. What to reject with that outcome; null when the caller has one already.
  */
 export function settleEarly(call: PendingCall): ((reason: unknown) => void) | null {
-  const { reject, signal } = call;
+  const { reject, signal, stream } = call;
   call.resolve = null;
   call.reject = null;
+  call.onHeader = null;
   call.onTrailer = null;
   call.deadline = Number.POSITIVE_INFINITY;
   call.signal = null;
   if (signal !== null) removeAbortListener(signal, call.onAbort!);
+  stream?.abandon();
   return reject;
 }
 
@@ -137,7 +150,8 @@ function abortPending(datapath: Datapath, call: PendingCall): void {
   settleEarly(call)?.(error);
 }
 
-function sendCancel(datapath: Datapath, callId: number, status: number): void {
+/** Tells the daemon that nobody waits for the call any more. */
+export function sendCancel(datapath: Datapath, callId: number, status: number): void {
   if (datapath.ended) return;
   const { out } = datapath;
   const at = out.reserve();
@@ -172,6 +186,7 @@ function submitWaiting(datapath: Datapath, waiting: WaitingCall): boolean {
     call.resolve = waiting.resolve;
     call.reject = waiting.reject;
     if (options.signal !== undefined) listenToSignal(datapath, call, options.signal);
+    waiting.stream?.open(datapath, call);
   } catch (error) {
     method.binding.mesh.leave(waiting);
     waiting.reject(asRpcError(error));

@@ -4,6 +4,7 @@
  */
 import type { RawCallOptions } from "./call-options.ts";
 import type { ClientMethod } from "./client-method.ts";
+import type { ClientStream } from "./client-stream.ts";
 
 export class WaitingCall {
   readonly method: ClientMethod;
@@ -13,6 +14,8 @@ export class WaitingCall {
   readonly reject: (reason: unknown) => void;
   /** When the caller's `timeoutMs` ends, as of `performance.now()`; Infinity without one. */
   readonly deadline: number;
+  /** What begins when the call does; null for a unary call. */
+  readonly stream: ClientStream | null;
   timer: NodeJS.Timeout | null = null;
   onAbort: (() => void) | null = null;
   list: WaitingCalls | null = null;
@@ -26,6 +29,7 @@ export class WaitingCall {
     resolve: (value: unknown) => void,
     reject: (reason: unknown) => void,
     deadline: number,
+    stream: ClientStream | null,
   ) {
     this.method = method;
     this.message = message;
@@ -33,6 +37,7 @@ export class WaitingCall {
     this.resolve = resolve;
     this.reject = reject;
     this.deadline = deadline;
+    this.stream = stream;
   }
 }
 

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file echo/v1/echo.proto.
  */
 export const file_echo_v1_echo: GenFile = /*@__PURE__*/
-  fileDesc("ChJlY2hvL3YxL2VjaG8ucHJvdG8SB2VjaG8udjEiygIKClNheVJlcXVlc3QSDAoEdGV4dBgBIAEoCRIOCgZudW1iZXIYAiABKAUSDAoEYm9keRgDIAEoDBIMCgR0YWdzGAQgAygJEh0KBWlubmVyGAUgASgLMg4uZWNoby52MS5Jbm5lchINCgNiaWcYBiABKANIABIfCgVvdGhlchgHIAEoCzIOLmVjaG8udjEuSW5uZXJIABItCgVuYW1lZBgIIAMoCzIeLmVjaG8udjEuU2F5UmVxdWVzdC5OYW1lZEVudHJ5Eh4KBmlubmVycxgJIAMoCzIOLmVjaG8udjEuSW5uZXISEgoFbWF5YmUYCiABKAVIAYgBARo8CgpOYW1lZEVudHJ5EgsKA2tleRgBIAEoCRIdCgV2YWx1ZRgCIAEoCzIOLmVjaG8udjEuSW5uZXI6AjgBQggKBmNob2ljZUIICgZfbWF5YmUiJAoFSW5uZXISDQoFdmFsdWUYASABKAESDAoEZmxhZxgCIAEoCCJECghTYXlSZXBseRIMCgR0ZXh0GAEgASgJEg4KBm51bWJlchgCIAEoBRIMCgRib2R5GAMgASgMEgwKBHRhZ3MYBCADKAkiLgoLRmFpbFJlcXVlc3QSDgoGc3RhdHVzGAEgASgFEg8KB21lc3NhZ2UYAiABKAkyzAEKBEVjaG8SLQoDU2F5EhMuZWNoby52MS5TYXlSZXF1ZXN0GhEuZWNoby52MS5TYXlSZXBseRIvCgRGYWlsEhQuZWNoby52MS5GYWlsUmVxdWVzdBoRLmVjaG8udjEuU2F5UmVwbHkSMQoHTWlzc2luZxITLmVjaG8udjEuU2F5UmVxdWVzdBoRLmVjaG8udjEuU2F5UmVwbHkSMQoFV2F0Y2gSEy5lY2hvLnYxLlNheVJlcXVlc3QaES5lY2hvLnYxLlNheVJlcGx5MAFiBnByb3RvMw");
+  fileDesc("ChJlY2hvL3YxL2VjaG8ucHJvdG8SB2VjaG8udjEiygIKClNheVJlcXVlc3QSDAoEdGV4dBgBIAEoCRIOCgZudW1iZXIYAiABKAUSDAoEYm9keRgDIAEoDBIMCgR0YWdzGAQgAygJEh0KBWlubmVyGAUgASgLMg4uZWNoby52MS5Jbm5lchINCgNiaWcYBiABKANIABIfCgVvdGhlchgHIAEoCzIOLmVjaG8udjEuSW5uZXJIABItCgVuYW1lZBgIIAMoCzIeLmVjaG8udjEuU2F5UmVxdWVzdC5OYW1lZEVudHJ5Eh4KBmlubmVycxgJIAMoCzIOLmVjaG8udjEuSW5uZXISEgoFbWF5YmUYCiABKAVIAYgBARo8CgpOYW1lZEVudHJ5EgsKA2tleRgBIAEoCRIdCgV2YWx1ZRgCIAEoCzIOLmVjaG8udjEuSW5uZXI6AjgBQggKBmNob2ljZUIICgZfbWF5YmUiJAoFSW5uZXISDQoFdmFsdWUYASABKAESDAoEZmxhZxgCIAEoCCJECghTYXlSZXBseRIMCgR0ZXh0GAEgASgJEg4KBm51bWJlchgCIAEoBRIMCgRib2R5GAMgASgMEgwKBHRhZ3MYBCADKAkiLgoLRmFpbFJlcXVlc3QSDgoGc3RhdHVzGAEgASgFEg8KB21lc3NhZ2UYAiABKAkysQIKBEVjaG8SLQoDU2F5EhMuZWNoby52MS5TYXlSZXF1ZXN0GhEuZWNoby52MS5TYXlSZXBseRIvCgRGYWlsEhQuZWNoby52MS5GYWlsUmVxdWVzdBoRLmVjaG8udjEuU2F5UmVwbHkSMQoHTWlzc2luZxITLmVjaG8udjEuU2F5UmVxdWVzdBoRLmVjaG8udjEuU2F5UmVwbHkSMQoFV2F0Y2gSEy5lY2hvLnYxLlNheVJlcXVlc3QaES5lY2hvLnYxLlNheVJlcGx5MAESLwoDU3VtEhMuZWNoby52MS5TYXlSZXF1ZXN0GhEuZWNoby52MS5TYXlSZXBseSgBEjIKBENoYXQSEy5lY2hvLnYxLlNheVJlcXVlc3QaES5lY2hvLnYxLlNheVJlcGx5KAEwAWIGcHJvdG8z");
 
 /**
  * @generated from message echo.v1.SayRequest
@@ -194,12 +194,32 @@ export const Echo: GenService<{
     output: typeof SayReplySchema;
   },
   /**
-   * Not offered by this version of the library.
+   * Answers so many times as the number says.
    *
    * @generated from rpc echo.v1.Echo.Watch
    */
   watch: {
     methodKind: "server_streaming";
+    input: typeof SayRequestSchema;
+    output: typeof SayReplySchema;
+  },
+  /**
+   * The sum of the numbers, and the texts one after the other.
+   *
+   * @generated from rpc echo.v1.Echo.Sum
+   */
+  sum: {
+    methodKind: "client_streaming";
+    input: typeof SayRequestSchema;
+    output: typeof SayReplySchema;
+  },
+  /**
+   * Answers each request when it comes.
+   *
+   * @generated from rpc echo.v1.Echo.Chat
+   */
+  chat: {
+    methodKind: "bidi_streaming";
     input: typeof SayRequestSchema;
     output: typeof SayReplySchema;
   },
