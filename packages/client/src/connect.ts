@@ -4,7 +4,8 @@ import type { Interceptor } from "./interceptor.ts";
 import { type Log, logToStderr } from "./log.ts";
 import { type Mesh, MeshConnection } from "./mesh.ts";
 import { resolvePrefix } from "./prefix.ts";
-import type { CloseOptions, ServeOptions, Server, ServerClosed, ServiceRoutes } from "./server.ts";
+import type { CloseOptions, ServeOptions, Server, ServerClosed } from "./server.ts";
+import type { ServiceRoutes } from "./service-router.ts";
 
 export interface ConnectOptions {
   /** The daemon's folder. Default: `KOALA_PREFIX`, else `$XDG_RUNTIME_DIR/koala`, else `/tmp/koala-<uid>`. */
@@ -58,10 +59,12 @@ export interface StandaloneServer extends AsyncDisposable {
 
 /** Connects and offers services under `options.name`. */
 export async function serve(
-  options: ServeOptions & ConnectOptions,
+  options: ServeOptions & Omit<ConnectOptions, "interceptors">,
   routes: ServiceRoutes,
 ): Promise<StandaloneServer> {
-  const mesh = await connect(options);
+  // Interceptors are those of the server here.
+  const { interceptors: _, ...connectOptions } = options;
+  const mesh = await connect(connectOptions);
   let server: Server;
   try {
     server = await mesh.serve(options, routes);

@@ -34,9 +34,8 @@ export type {
   ServeOptions,
   Server,
   ServerClosed,
-  ServiceRouter,
-  ServiceRoutes,
 } from "./server.ts";
 export type { ServicesListener } from "./service-directory.ts";
 export type { ServiceImpl, ServiceOptions } from "./service-export.ts";
+export type { ServiceRouter, ServiceRoutes } from "./service-router.ts";
 export { release } from "./view-lease.ts";

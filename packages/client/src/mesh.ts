@@ -19,9 +19,10 @@ import type { Interceptor } from "./interceptor.ts";
 import type { Log } from "./log.ts";
 import { controlSocketPath } from "./prefix.ts";
 import { RpcError } from "./rpc-error.ts";
-import { type CloseOptions, type ServeOptions, Server, type ServiceRoutes } from "./server.ts";
+import { type CloseOptions, type ServeOptions, Server } from "./server.ts";
 import { ServiceBinding } from "./service-binding.ts";
 import { ServiceDirectory, type ServicesListener } from "./service-directory.ts";
+import type { ServiceRoutes } from "./service-router.ts";
 import type { WaitingCall } from "./waiting-calls.ts";
 
 /** What `connect` resolves to. */

@@ -8,7 +8,10 @@ export async function* iterableOf<T>(message: T): AsyncGenerator<T, void> {
 }
 
 /** The only message; rejects with an `RpcError` when there are none or more. `what` is for its text. */
-export async function onlyOne<T>(messages: AsyncIterable<T>, what: string): Promise<T> {
+export async function onlyOne<T>(
+  messages: AsyncIterable<T> | Iterable<T>,
+  what: string,
+): Promise<T> {
   let found: T | undefined;
   let count = 0;
   for await (const message of messages) {
@@ -40,4 +43,13 @@ export function iterableSoon<T>(soon: Promise<AsyncIterable<T>>): AsyncIterable<
       },
     }),
   };
+}
+
+/** The iterator of what is iterable in either way; its results are to be waited for. */
+export function iteratorOf<T>(
+  messages: AsyncIterable<T> | Iterable<T>,
+): AsyncIterator<T> | Iterator<T> {
+  return Symbol.asyncIterator in messages
+    ? messages[Symbol.asyncIterator]()
+    : messages[Symbol.iterator]();
 }

@@ -4,7 +4,7 @@ import type { ContextValues } from "./context-values.ts";
 import type { HandlerContext } from "./handler-context.ts";
 import { chainOf, type InterceptedCall, type Interceptor } from "./interceptor.ts";
 import { completerFor } from "./message-init.ts";
-import { iterableOf, iterableSoon, onlyOne } from "./message-iterables.ts";
+import { iterableOf, iterableSoon, iteratorOf, onlyOne } from "./message-iterables.ts";
 import type { Handler } from "./service-export.ts";
 
 type Messages = AsyncIterable<Message>;
@@ -146,10 +146,13 @@ function adopt(context: HandlerContext, res: { header: Headers; trailer: Headers
   if (target.responseTrailer !== res.trailer) target.responseTrailer = res.trailer;
 }
 
-function mapped(results: AsyncIterable<unknown>, complete: (init: unknown) => Message): Messages {
+function mapped(
+  results: AsyncIterable<unknown> | Iterable<unknown>,
+  complete: (init: unknown) => Message,
+): Messages {
   return {
     [Symbol.asyncIterator]: () => {
-      const iterator = results[Symbol.asyncIterator]();
+      const iterator = iteratorOf(results);
       return {
         async next() {
           const result = await iterator.next();

@@ -4,7 +4,7 @@ import { until } from "@koala/testing";
 import { serve } from "./connect.ts";
 import { Echo } from "./gen/echo/v1/echo_pb.ts";
 import { failure, Status, startDaemon, startEcho, startMesh } from "./mesh-helper.test.ts";
-import type { ServiceRoutes } from "./server.ts";
+import type { ServiceRoutes } from "./service-router.ts";
 
 test("closing waits for running handlers", async (t) => {
   const { client, server, seen, daemon } = await startEcho(t);

@@ -1,5 +1,4 @@
 /** Services that this app offers under one name. */
-import type { DescService } from "@bufbuild/protobuf";
 import { KoalaError } from "@koala/interface";
 import { closeFd } from "@koala/native";
 import type { DaemonMessage } from "@koala/protocol";
@@ -8,7 +7,8 @@ import type { IncomingCall } from "./incoming-call.ts";
 import type { Interceptor } from "./interceptor.ts";
 import type { MeshConnection } from "./mesh.ts";
 import { schemaRegion } from "./schema-region.ts";
-import { ServiceExport, type ServiceImpl, type ServiceOptions } from "./service-export.ts";
+import type { ServiceExport } from "./service-export.ts";
+import { ServiceCollector, type ServiceRoutes } from "./service-router.ts";
 
 export interface ServeOptions {
   /** What clients give to `mesh.client(Service, name)`. Several processes may offer the same name. */
@@ -27,17 +27,6 @@ export interface ServerClosed {
   /** Calls whose handlers had not ended in time; their callers got UNAVAILABLE. */
   cut: number;
 }
-
-/** Collects the services of a server. */
-export interface ServiceRouter {
-  service<Service extends DescService>(
-    service: Service,
-    implementation: ServiceImpl<Service>,
-    options?: ServiceOptions,
-  ): ServiceRouter;
-}
-
-export type ServiceRoutes = (router: ServiceRouter) => void;
 
 const graceMsDefault = 5000;
 /** How long the daemon may take to read the last replies. */
@@ -59,15 +48,8 @@ export class Server {
   constructor(mesh: MeshConnection, options: ServeOptions, routes: ServiceRoutes) {
     this.mesh = mesh;
     this.name = options.name;
-    const router: ServiceRouter = {
-      service: (desc, implementation, serviceOptions) => {
-        const { interceptors = [] } = options;
-        const exportOptions = { ...serviceOptions, interceptors };
-        this.exports.push(new ServiceExport(this.name, desc, implementation, exportOptions));
-        return router;
-      },
-    };
-    routes(router);
+    const { interceptors = [] } = options;
+    routes(new ServiceCollector(this.name, interceptors, this.exports));
     if (this.exports.length === 0) {
       throw new KoalaError(
         "ERR_SERVE_EMPTY",

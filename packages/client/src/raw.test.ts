@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { Echo, SayReplySchema, SayRequestSchema } from "./gen/echo/v1/echo_pb.ts";
+import type { HandlerContext } from "./handler-context.ts";
+import type { Mesh } from "./mesh.ts";
+import { failure, Status, startDaemon, startEcho, startMesh } from "./mesh-helper.test.ts";
+import { completerFor } from "./message-init.ts";
+import { rawClient, rawServe } from "./raw.ts";
+
+type SayRequest = Parameters<typeof toBinary<typeof SayRequestSchema>>[1];
+const complete = completerFor(SayRequestSchema) as (init: object) => SayRequest;
+
+function encode(init: object): Uint8Array {
+  return toBinary(SayRequestSchema, complete(init));
+}
+
+test("bytes of protobuf are answered with bytes of protobuf", async (t) => {
+  const { mesh, daemon } = await startEcho(t);
+  const raw = rawClient(mesh, Echo, "echo");
+  const body = new Uint8Array(100_000).fill(7);
+  const reply = await raw.unary(Echo.method.say, encode({ text: "x", number: 4, body }));
+  const { text, number, body: back } = fromBinary(SayReplySchema, reply);
+  assert.equal(text, "say x");
+  assert.equal(number, 5);
+  assert.ok(Buffer.from(body).equals(back));
+  assert.deepEqual(daemon.violations, []);
+});
+
+test("a raw server answers clients with messages, and raw ones", async (t) => {
+  const daemon = startDaemon(t);
+  const mesh = await startMesh(t, daemon);
+  await rawServe(mesh, { name: "raw" }, Echo, {
+    say(request: Uint8Array, context: HandlerContext) {
+      const { text } = fromBinary(SayRequestSchema, request);
+      context.responseMetadata = [["n", String(request.length)]];
+      return toBinary(SayReplySchema, {
+        $typeName: "echo.v1.SayReply",
+        text: `raw ${text}`,
+        number: 0,
+        body: new Uint8Array(0),
+        tags: [],
+      });
+    },
+  });
+  assert.equal((await mesh.client(Echo, "raw").say({ text: "a" })).text, "raw a");
+  const raw = rawClient(mesh, Echo, "raw");
+  const request = encode({ text: "bcd" });
+  let trailers: unknown;
+  const reply = await raw.unary(Echo.method.say, request, {
+    onTrailerEntries: (entries) => {
+      trailers = entries;
+    },
+  });
+  assert.equal(fromBinary(SayReplySchema, reply).text, "raw bcd");
+  assert.deepEqual(trailers, [["n", String(request.length)]]);
+  const missing = await failure(raw.unary(Echo.method.missing, request));
+  assert.equal(missing.status, Status.UNIMPLEMENTED);
+});
+
+test("the stream form of a unary method has one message each way", async (t) => {
+  const { mesh } = await startEcho(t);
+  const raw = rawClient(mesh, Echo, "echo");
+  const replies: string[] = [];
+  for await (const reply of raw.stream(Echo.method.say, [encode({ text: "one" })])) {
+    replies.push(fromBinary(SayReplySchema, reply).text);
+  }
+  assert.deepEqual(replies, ["say one"]);
+  const none = raw.stream(Echo.method.say, [])[Symbol.asyncIterator]();
+  assert.equal((await failure(none.next())).status, Status.INTERNAL);
+});
+
+test("what is no message fails the call", async (t) => {
+  const { mesh } = await startEcho(t);
+  const raw = rawClient(mesh, Echo, "echo");
+  const malformed = await failure(raw.unary(Echo.method.say, new Uint8Array([0x0a, 0x7f])));
+  assert.equal(malformed.status, Status.INVALID_ARGUMENT);
+  assert.match(malformed.reason, /echo\.v1\.Echo\/Say: request/);
+  const object = {} as Uint8Array;
+  assert.equal((await failure(raw.unary(Echo.method.say, object))).status, Status.INVALID_ARGUMENT);
+});
+
+test("raw calls need a mesh of this library", () => {
+  assert.throws(() => rawClient({} as Mesh, Echo, "echo"), { code: "ERR_RAW_MESH" });
+});
