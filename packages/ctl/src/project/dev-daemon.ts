@@ -66,15 +66,15 @@ export class DevDaemon {
     }
   }
 
-  /** Another process has taken over after `koalactl upgrade --daemon`. */
+  /** Who serves the prefix now: after `koalactl upgrade --daemon` that is another process. */
   private async currentPid(): Promise<number | undefined> {
     const { pid, exitCode } = this.child;
-    if (exitCode === null || this.prefix === undefined) return pid;
     try {
-      return (await askAdmin(this.prefix, "/v1/status")).pid;
+      if (this.prefix !== undefined) return (await askAdmin(this.prefix, "/v1/status")).pid;
     } catch {
-      return undefined; // nobody is there any more
+      // It starts or stops, or does not answer.
     }
+    return exitCode === null ? pid : undefined;
   }
 }
 
