@@ -29,6 +29,7 @@ export type { Log, LogLevel } from "./log.ts";
 export type { Mesh } from "./mesh.ts";
 export { resolvePrefix } from "./prefix.ts";
 export { RpcError, type RpcErrorOptions } from "./rpc-error.ts";
+export { isRpcError } from "./rpc-error-brand.ts";
 export type {
   CloseOptions,
   ServeOptions,
@@ -38,4 +39,5 @@ export type {
 export type { ServicesListener } from "./service-directory.ts";
 export type { ServiceImpl, ServiceOptions } from "./service-export.ts";
 export type { ServiceRouter, ServiceRoutes } from "./service-router.ts";
+export type { OutgoingDetail } from "./status-details.ts";
 export { release } from "./view-lease.ts";

@@ -1,8 +1,11 @@
 /** How a call fails, on both sides: what a caller catches and what a handler throws. */
+import { type InspectOptions, inspect } from "node:util";
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { KoalaError, type OriginName, Status, statusName } from "@koala/interface";
 import type { MetadataEntry } from "@koala/protocol";
+import { isRpcError, rpcErrorBrand } from "./rpc-error-brand.ts";
+import { detailTypes, encodeDetails, findDetails, type OutgoingDetail } from "./status-details.ts";
 
-const brand = Symbol.for("koala.rpc-error");
 const noBytes = new Uint8Array(0);
 const retryableStatuses: readonly Status[] = [
   Status.UNAVAILABLE,
@@ -14,8 +17,11 @@ const retryableStatuses: readonly Status[] = [
 export interface RpcErrorOptions {
   /** Who decided; `app` when not given. For an error thrown by a handler, callers see `remote-app`. */
   origin?: OriginName;
-  /** Details as the two sides have agreed on, gRPC's custom being an encoded `google.rpc.Status`. */
-  details?: Uint8Array;
+  /**
+   * Messages of any types, which go as an encoded `google.rpc.Status`, as is the custom of gRPC; or bytes as the
+   * two sides have agreed on.
+   */
+  details?: Uint8Array | readonly OutgoingDetail[];
   /** Trailers. */
   metadata?: readonly MetadataEntry[];
   /** Overrules what the status says. */
@@ -31,7 +37,9 @@ export class RpcError extends KoalaError {
   readonly origin: OriginName;
   /** The message without the status in front. */
   readonly reason: string;
+  /** As they travel; see {@link RpcError.findDetails}. */
   readonly details: Uint8Array;
+  /** Trailers. */
   readonly metadata: readonly MetadataEntry[];
   /** The same call may succeed later. It does not say that the handler has not run. */
   readonly retryable: boolean;
@@ -48,15 +56,79 @@ export class RpcError extends KoalaError {
     this.statusName = name;
     this.origin = options.origin ?? "app";
     this.reason = reason;
-    this.details = options.details ?? noBytes;
+    this.details = bytesOf(status, reason, options.details ?? noBytes);
     this.metadata = options.metadata ?? [];
     this.retryable = options.retryable ?? retryableStatuses.includes(status);
-    Object.defineProperty(this, brand, { value: true });
+    Object.defineProperty(this, rpcErrorBrand, { value: true });
+  }
+
+  /** Name of the policy that denied the call; undefined for other origins. */
+  get policy(): string | undefined {
+    return this.trailer("koala-policy");
+  }
+
+  /** Name of that policy's rule, when it has rules. */
+  get rule(): string | undefined {
+    return this.trailer("koala-rule");
+  }
+
+  /** What the daemon's logs and traces call the call, for `koalactl explain`; undefined when the error has none. */
+  get requestId(): string | undefined {
+    return this.trailer("koala-request-id");
+  }
+
+  /** The details of one type, such as `ErrorInfoSchema` of `@koala/mrpc/google-rpc`. */
+  findDetails<Desc extends DescMessage>(desc: Desc): MessageShape<Desc>[] {
+    return findDetails(this.details, desc);
+  }
+
+  /** Status, message, and who decided. */
+  override toString(): string {
+    const { name, message, origin, policy, rule, requestId } = this;
+    const who = policy === undefined ? origin : `policy ${policy}`;
+    const parts = [`from ${who}`];
+    if (rule !== undefined) parts.push(`rule ${rule}`);
+    if (requestId !== undefined) parts.push(`request ${requestId}`);
+    return `${name}: ${message} (${parts.join(", ")})`;
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return typeof value === "object" && value !== null && brand in value;
+    return isRpcError(value);
   }
+
+  private trailer(name: string): string | undefined {
+    const value = this.metadata.find(([key]) => key === name)?.[1];
+    return typeof value === "string" ? value : undefined;
+  }
+}
+
+/** For `console.log` and `util.inspect`: the stack, and what is known besides. */
+function inspectError(this: RpcError, depth: number, options: InspectOptions): string {
+  if (depth < 0) return `[${this.toString()}]`;
+  const { code, origin, policy, rule, requestId, retryable, metadata, details, cause } = this;
+  const types = detailTypes(details);
+  const facts = {
+    code,
+    origin,
+    ...(policy !== undefined && { policy }),
+    ...(rule !== undefined && { rule }),
+    ...(requestId !== undefined && { requestId }),
+    retryable,
+    ...(metadata.length > 0 && { metadata }),
+    ...(details.length > 0 && { details: types.length > 0 ? types : details }),
+    ...(cause !== undefined && { cause }),
+  };
+  return `${this.stack ?? this.toString()} ${inspect(facts, options)}`;
+}
+
+Object.defineProperty(RpcError.prototype, inspect.custom, { value: inspectError });
+
+function bytesOf(
+  status: Status,
+  reason: string,
+  details: Uint8Array | readonly OutgoingDetail[],
+): Uint8Array {
+  return details instanceof Uint8Array ? details : encodeDetails(status, reason, details);
 }
 
 /** The error for a request or reply that the generated writer refuses; its message names the field. */
