@@ -128,7 +128,10 @@ describeKitchen("metadata", (stage) => {
     const onTrailer = (entries: MetadataEntry[]): void => {
       trailers = entries;
     };
-    const reply = await stage().kitchen.context({}, { metadata, onTrailerEntries: onTrailer, timeoutMs: 60_000 });
+    const reply = await stage().kitchen.context(
+      {},
+      { metadata, onTrailerEntries: onTrailer, timeoutMs: 60_000 },
+    );
     assert.equal(reply.service, "test.v1.Kitchen");
     assert.equal(reply.method, "Context");
     assert.equal(reply.entryCount, metadata.length);

@@ -33,6 +33,7 @@ export {
   eventTopics,
 } from "./admin/events.ts";
 export type * from "./admin/modules.ts";
+export * from "./admin/observe.ts";
 export type * from "./admin/policies.ts";
 export type * from "./admin/runtimes.ts";
 export type * from "./admin/upgrade.ts";

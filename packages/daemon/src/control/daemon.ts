@@ -22,9 +22,10 @@ import { removePidFile, writePidFile } from "../handover/pid-file.ts";
 import { tellSupervisor } from "../handover/supervisor.ts";
 import { addUpgradeRoutes } from "../handover/upgrade-routes.ts";
 import type { RootLog } from "../log/index.ts";
+import { Observer } from "../observe/index.ts";
 import { addPolicyRoutes, ownRequester, PolicyManager } from "../policies/index.ts";
 import { RuntimePool } from "../runtimes/runtime-pool.ts";
-import { addRuntimeRoutes } from "../runtimes/runtime-report.ts";
+import { addRuntimeRoutes, runtimesAnswer } from "../runtimes/runtime-report.ts";
 import { version } from "../version.ts";
 import type { Notice, PeerAddress } from "../worker/commands.ts";
 import { AdminRegistry } from "./admin-registry.ts";
@@ -75,6 +76,8 @@ export class Daemon {
   private readonly onFailure: (reason: string) => void;
   private readonly onLeft: () => void;
   private readonly policies: PolicyManager;
+  /** What operators see of calls. */
+  private readonly observer: Observer;
 
   constructor({ loaded, reload, log, onFailure, onLeft, takeover }: DaemonOptions) {
     const { config } = loaded;
@@ -90,6 +93,7 @@ export class Daemon {
       onNotice: (_, notice) => this.onNotice(notice),
       onLost: (thread, code, message) => {
         this.policies.runtimeLost(thread.index);
+        this.observer.lost(thread.index);
         this.upgrade.fail(message);
         return this.appServer?.lost(thread, code, message) ?? 0;
       },
@@ -109,6 +113,11 @@ export class Daemon {
     addStatusRoutes(this.admin, { status: () => this.report() });
     addEventRoutes(this.admin, this.events);
     addRuntimeRoutes(this.admin, this.runtimes, config);
+    this.observer = new Observer({
+      runtimes: () => this.runtimes.threads.filter(({ state }) => state !== "ended"),
+      report: () => runtimesAnswer(this.runtimes, config),
+    });
+    this.observer.addRoutes(this.admin);
     addUpgradeRoutes(this.admin, (request) =>
       this.policies.alone(() => this.upgrade.handOver(this.upgraded(), request)),
     );
@@ -136,6 +145,7 @@ export class Daemon {
     this.runtimes.prepare = async (thread) => {
       await this.policies.beginOne(thread);
       await this.engineUpgrades.prepare(thread);
+      await this.observer.prepare(thread);
     };
   }
 
@@ -383,6 +393,7 @@ export class Daemon {
       this.policies.onNotice(notice);
     } else if (notice.op === "closed") this.appServer?.closed(notice.app);
     else if (notice.op === "engines") this.orders.take(notice);
+    else if (notice.op === "observe" || notice.op === "tapped") this.observer.take(notice);
     else if (notice.op === "event") {
       this.events.publish(notice.topic, notice.name, notice.fields, notice.timeMs);
     }

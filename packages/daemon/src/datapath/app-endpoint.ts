@@ -209,6 +209,7 @@ export class AppEndpoint implements AppEngine {
     call.blockOffset = receive.heap.offset;
     this.incoming++;
     this.callsServed++;
+    this.port.bytesIn += body.bodyBytes();
     this.runtime.markDirty(this);
     return Outcome.DONE;
   }
@@ -240,6 +241,7 @@ export class AppEndpoint implements AppEngine {
       this.invalidReason = receive.invalidReason;
       return outcome;
     }
+    this.port.bytesIn += body.bodyBytes();
     this.out.writeReply(call.callerId, status, origin, call.holdsRequest, body);
     return Outcome.DONE;
   }
@@ -503,6 +505,8 @@ export class AppEndpoint implements AppEngine {
     call.slot[W_BLOCK_OFFSET] = slot[W_BLOCK_OFFSET]!;
     this.router.setDeadline(call, slot[W_TIMEOUT]! >>> 0);
     this.router.policies.begin(call);
+    this.router.observer.begin(call, this.body);
+    this.port.bytesOut += this.body.bodyBytes();
     if (this.body.bodyBytes() > this.options.messageBytesMax) {
       const text = `a message of ${this.body.bodyBytes()} bytes is larger than ${this.options.messageBytesMax}; raise message in [limits] of koala.toml`;
       this.router.fail(call, Status.RESOURCE_EXHAUSTED, Origin.LOCAL_DAEMON, text);

@@ -24,6 +24,9 @@ export class AppPort implements Party, BlockOwner {
   readonly exports: (Export | undefined)[] = [];
   /** Set before anything is asked of the port. */
   engine!: AppEngine;
+  /** Bytes of messages that it has sent, and that it was handed. */
+  bytesOut = 0;
+  bytesIn = 0;
   /** It is on its way to another runtime: nothing is placed in its memory from outside its engine. */
   isMoving = false;
   private pins = 0;

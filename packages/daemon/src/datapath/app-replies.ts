@@ -58,6 +58,7 @@ export class AppReplies {
     }
     call.status = statusFrom(slot[W_STATUS]! & 0xff);
     call.origin = Origin.REMOTE_APP;
+    port.bytesOut += body.bodyBytes();
     const isBare = returnsStream(call.method!.kind);
     if (call.status === Status.OK && isBare !== (body.inlineLength === 0)) {
       this.parts.violate(

@@ -137,6 +137,7 @@ export class PolicyParty implements Party {
   readonly label = "a policy";
   readonly isLocal = true;
   readonly isApp = false;
+  readonly isPolicy = true;
   readonly invalidReason = "a malformed message";
   mirrors = 0;
   private readonly router: Router;

@@ -5,6 +5,7 @@ import type { Chain } from "@koala/policy/engine";
 import type { Describe, ServiceOffer } from "@koala/protocol";
 import type { MessageCodec, MethodSchema, ServiceSchema, Transcoder } from "@koala/schema";
 import type { Heap } from "@koala/shm";
+import { Traffic } from "../observe/traffic.ts";
 import type { Party } from "./call.ts";
 import type { PartyEndpoint } from "./endpoints.ts";
 import type { OnDescribed } from "./service-lookup.ts";
@@ -37,6 +38,8 @@ export interface Binding {
   /** By method, the policies that its calls go through; undefined: not asked for yet. Valid while `chainsVersion` is. */
   chains: (Chain | null | undefined)[];
   chainsVersion: number;
+  /** What its calls amount to. */
+  readonly traffic: Traffic;
 }
 
 export function createBinding(
@@ -60,6 +63,7 @@ export function createBinding(
     endpoints: [],
     chains: [],
     chainsVersion: -1,
+    traffic: new Traffic(),
   };
 }
 

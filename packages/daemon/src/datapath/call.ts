@@ -13,6 +13,7 @@ import { SLOT_WORDS } from "@koala/protocol";
 import { Timer } from "@koala/runtime";
 import type { MessageCodec, MethodSchema, Transcoder } from "@koala/schema";
 import type { Heap } from "@koala/shm";
+import type { CallNote } from "../observe/call-note.ts";
 import type { CallStream, Flow } from "../streams/flow.ts";
 import type { AttemptGroup, PolicyAttempt } from "./attempts.ts";
 import type { Binding } from "./binding.ts";
@@ -58,6 +59,8 @@ export interface Party {
   readonly isLocal: boolean;
   /** It is an app of this runtime, so the policies of the server's side have their turn here. */
   readonly isApp: boolean;
+  /** It makes calls for policies. */
+  readonly isPolicy?: boolean;
   /** Why the last `begin` or `finish` answered INVALID. */
   readonly invalidReason: string;
   /** This party serves the call: hands it the request. */
@@ -176,6 +179,18 @@ export class Call {
   attempts: AttemptGroup | null = null;
   /** This call is such an attempt, or a mirrored one. */
   attempt: PolicyAttempt | null = null;
+
+  // For the observer, which sets them when the call begins.
+
+  /** When the request came in, had passed the policies, was handed on; when the reply came. Runtime's clock, 0: not yet. */
+  beganMs = 0;
+  passedMs = 0;
+  sentMs = 0;
+  repliedMs = 0;
+  /** The status that it is about to end with, for others than OK. */
+  outcome: Status = 0;
+  /** What is noted of it besides; null for most calls. */
+  note: CallNote | null = null;
 
   constructor(table: CallTable) {
     this.timer = new Timer(() => table.onDeadline(this));

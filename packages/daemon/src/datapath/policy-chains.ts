@@ -50,12 +50,12 @@ export interface DenialReport {
 
 export interface PolicyChainsOptions {
   runtime: Runtime;
-  /** Short, of this daemon and runtime; begins the request ids. */
-  instance: string;
   timeLeftMs: (call: Call) => number;
   /** A held call goes on, or ends by a denial. */
   proceed: (call: Call) => void;
-  onDenied: (report: DenialReport) => void;
+  onDenied: (report: DenialReport, call: Call) => void;
+  /** Ids of calls of this runtime. */
+  nextRequestId: () => string;
 }
 
 export class PolicyChains implements Engine, CallHost {
@@ -73,7 +73,6 @@ export class PolicyChains implements Engine, CallHost {
   private readonly tasks: (() => void)[] = [];
   /** Calls that wait for one of them. */
   private readonly woken = new Set<Call>();
-  private serial = 0;
 
   constructor(options: PolicyChainsOptions) {
     this.options = options;
@@ -213,16 +212,19 @@ export class PolicyChains implements Engine, CallHost {
       ["koala-request-id", requestId],
     ];
     if (rule !== "") entries.push(["koala-rule", rule]);
-    this.options.onDenied({
-      policy,
-      rule,
-      requestId,
-      service: live.service,
-      method: call.method!.name,
-      caller: live.caller.app,
-      status,
-      message: `${statusName(status)}: ${message}`,
-    });
+    this.options.onDenied(
+      {
+        policy,
+        rule,
+        requestId,
+        service: live.service,
+        method: call.method!.name,
+        caller: live.caller.app,
+        status,
+        message: `${statusName(status)}: ${message}`,
+      },
+      call,
+    );
     return { text, trailers: encodeMetadata(entries) };
   }
 
@@ -235,8 +237,7 @@ export class PolicyChains implements Engine, CallHost {
   // ── CallHost ──────────────────────────────────────────────────────────────────────────────────────
 
   nextRequestId(): string {
-    this.serial++;
-    return `${this.options.instance}-${this.serial.toString(36)}`;
+    return this.options.nextRequestId();
   }
 
   timeLeftMs(call: Call): number {

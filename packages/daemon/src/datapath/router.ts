@@ -11,6 +11,7 @@ import { KoalaError, Origin, Status } from "@koala/interface";
 import { type Chain, Passage } from "@koala/policy/engine";
 import type { Runtime } from "@koala/runtime";
 import type { Heap } from "@koala/shm";
+import { CallObserver } from "../observe/call-observer.ts";
 import { Streams } from "../streams/streams.ts";
 import { PolicyParty } from "./attempts.ts";
 import type { Binding, Candidate, CandidateMethod, Export, Refusal, RouteLink } from "./binding.ts";
@@ -20,15 +21,8 @@ import type { PartyEndpoint } from "./endpoints.ts";
 import { addLinkCandidate, Forwards } from "./forwards.ts";
 import { ParkQueue } from "./park-queue.ts";
 import { type DenialReport, PolicyChains } from "./policy-chains.ts";
+import { conflictOf, type LinkSituation, refusalOf } from "./refusals.ts";
 import type { SchemaStore } from "./schema-store.ts";
-
-/** What the router asks about links that are not there (yet). */
-export interface LinkSituation {
-  /** Peers that are being connected for the first time since they were configured. */
-  firstAttempts(): number;
-  /** A line a peer that is not connected: address, since when, why. */
-  problems(): string[];
-}
 
 export class Router {
   readonly calls: CallTable = new CallTable();
@@ -39,6 +33,8 @@ export class Router {
   readonly policies: PolicyChains;
   /** What streaming calls have beside requests and replies. */
   readonly streams: Streams = new Streams(this);
+  /** Counts calls, and records some of them. */
+  readonly observer: CallObserver;
   /** Makes the calls that policies make. */
   readonly policyParty: PolicyParty;
   /** Told after each change of `exports`, so that links can tell their peers. */
@@ -60,12 +56,16 @@ export class Router {
     this.schemas = schemas;
     this.calls.onDeadline = (call) => this.expire(call);
     this.policyParty = new PolicyParty(this);
+    this.observer = new CallObserver({ runtime, instance });
     this.policies = new PolicyChains({
       runtime,
-      instance,
+      nextRequestId: () => this.observer.nextRequestId(),
       timeLeftMs: (call) => this.timeLeftMs(call),
       proceed: (call) => this.proceed(call),
-      onDenied: (report) => this.onDenied(report),
+      onDenied: (report, call) => {
+        this.observer.denied(call, report);
+        this.onDenied(report);
+      },
     });
   }
 
@@ -134,6 +134,7 @@ export class Router {
    * could not be served and has been ended with a status; PARK: it waits, the source keeps the message.
    */
   dispatch(call: Call, body: Body): Outcome {
+    if (call.note !== null) this.observer.offered(call, body);
     const chain = call.live === null ? null : call.live.chain;
     if (chain !== null) return this.dispatchThrough(call, body, chain);
     if (call.callee === null) {
@@ -141,6 +142,7 @@ export class Router {
       if (selected !== Outcome.DONE || !call.open) return selected;
     }
     const outcome = call.callee!.begin(call, body);
+    if (outcome === Outcome.DONE || outcome === Outcome.HELD) this.observer.sent(call);
     if (outcome === Outcome.PARK) call.parked = Parked.REQUEST;
     // A copy that is nobody's held the request; what comes next in this call is the reply.
     else if (call.copy !== null && call.open && call.copyOwner === null) call.copy = null;
@@ -156,6 +158,7 @@ export class Router {
     if (!call.open || call.id !== id) return outcome;
     const isParked = outcome === Outcome.PARK;
     if (isParked) call.parked = Parked.REQUEST;
+    else this.observer.sent(call);
     this.policies.closeRequest(call, body, isParked);
     if (!isParked && call.copyOwner === null) call.copy = null;
     if (call.stream !== null) this.follow(call, outcome);
@@ -178,6 +181,7 @@ export class Router {
       outcome = this.pass(call, chain.steps.length);
       if (outcome !== Outcome.DONE || !call.open || call.attempts !== null) return outcome;
     }
+    if (call.note !== null) this.observer.passed(call);
     return call.callee!.begin(call, body);
   }
 
@@ -239,6 +243,7 @@ export class Router {
     if (caller === null) return Outcome.DONE;
     // Messages come first. They have this offered again.
     if (call.stream !== null && call.stream.toCaller.waiting.length > 0) return Outcome.PARK;
+    this.observer.replied(call, status, origin, body);
     if (live === null || live.chain === null) return caller.finish(call, status, origin, body);
     if (this.policies.response(call, status, origin, body, "") === Passage.DENIED) {
       body.discard();
@@ -333,12 +338,13 @@ export class Router {
   /** Tells the caller, and the policies of the call, how it ended. */
   private conclude(call: Call, status: Status, origin: Origin, message: string): void {
     const { caller, live } = call;
+    this.observer.failed(call, status, origin, message);
     if (live === null || live.chain === null) {
-      caller?.finishWith(call, status, origin, message, null);
+      caller?.finishWith(call, status, origin, message, this.observer.trailersOf(call));
       return;
     }
     if (this.policies.response(call, status, origin, null, message) !== Passage.DENIED) {
-      caller?.finishWith(call, status, origin, message, null);
+      caller?.finishWith(call, status, origin, message, this.observer.trailersOf(call));
       return;
     }
     const { text, trailers } = this.policies.denialOf(call);
@@ -359,6 +365,7 @@ export class Router {
 
   /** Nobody waits for the reply any more: the callee is told, the caller is not. */
   abandon(call: Call, reason: Status): void {
+    this.observer.failed(call, reason, Origin.APP, "the caller gave up");
     this.leaveChain(call, reason);
     if (call.stream !== null) this.streams.drop(call);
     call.caller = null;
@@ -370,6 +377,7 @@ export class Router {
   /** The call is over for everybody. */
   end(call: Call): void {
     this.leaveChain(call, Status.CANCELLED);
+    if (call.beganMs !== 0) this.observer.ended(call);
     this.runtime.timers.clear(call.timer);
     if (call.attempts !== null) this.policyParty.endAttempts(call);
     if (call.parked === Parked.REPLY) call.callee?.dropReply(call);
@@ -496,13 +504,6 @@ export class Router {
     return isPending;
   }
 
-  private linksWithin(binding: Binding): RouteLink[] {
-    const { reach } = binding;
-    const forward = reach === "nowhere" ? this.forwards.linkFor(binding) : undefined;
-    if (forward !== undefined) return [forward];
-    return this.links.filter((link) => (link.sibling ? reach !== "nowhere" : reach === "anywhere"));
-  }
-
   private refuse(call: Call, binding: Binding): Outcome {
     const refusal = this.refusalOf(binding);
     if (refusal.pending || call.waitForReady) {
@@ -517,77 +518,12 @@ export class Router {
 
   /** Why nobody serves the binding now. */
   refusalOf(binding: Binding): Refusal {
-    const { target, schema } = binding;
-    const service = schema.typeName;
-    const named = this.exports.filter((entry) => entry.name === target);
-    const links = this.linksWithin(binding);
-    const offers = links.map((link) => link.offers(target, service));
-    let refused: Refusal | undefined;
-    for (const link of links) {
-      if (link.offers(target, service) !== "service") continue;
-      const state = link.bindingState(binding);
-      if (state.state === "pending")
-        return { status: Status.UNAVAILABLE, message: "", pending: true };
-      if (state.state !== "refused") continue;
-      // A sibling names the app itself.
-      const message = link.sibling ? state.message : `${link.label}: ${state.message}`;
-      refused ??= { status: state.status, message, pending: false };
-    }
-    if (refused !== undefined) return refused;
-    const conflict = this.conflictOf(binding);
-    if (conflict !== undefined) {
-      return { status: Status.FAILED_PRECONDITION, message: conflict.message, pending: false };
-    }
-    if (binding.reach === "anywhere" && this.situation.firstAttempts() > 0) {
-      return { status: Status.UNAVAILABLE, message: "", pending: true };
-    }
-    if (named.length > 0 || offers.includes("name")) {
-      const message = `"${target}" is served, but not with the service ${service}`;
-      return { status: Status.UNIMPLEMENTED, message, pending: false };
-    }
-    return { status: Status.UNAVAILABLE, message: this.unavailable(target), pending: false };
+    return refusalOf(this, this.schemas, binding);
   }
 
   /** The conflict, if everybody here who serves the binding's service has a schema that conflicts. */
   conflictOf(binding: Binding): KoalaError | undefined {
-    let found: KoalaError | undefined;
-    for (const entry of this.exports) {
-      if (entry.name !== binding.target) continue;
-      if (entry.schema.typeName !== binding.schema.typeName) continue;
-      const comparison = this.schemas.compare(binding.schema, entry.schema);
-      if (!(comparison instanceof KoalaError)) return undefined;
-      found ??= new KoalaError(comparison.code, `${entry.party.label}: ${comparison.message}`);
-    }
-    if (found === undefined) return undefined;
-    for (const link of this.linksWithin(binding)) {
-      if (!link.sibling || link.offers(binding.target, binding.schema.typeName) !== "service") {
-        continue;
-      }
-      // An app of another runtime may have a schema that fits.
-      if (link.bindingState(binding).state !== "refused") return undefined;
-    }
-    return found;
-  }
-
-  private unavailable(target: string): string {
-    const siblings = this.links.filter((link) => link.sibling);
-    const peers = this.links.filter((link) => !link.sibling);
-    const here = [
-      ...new Set([
-        ...this.exports.map((entry) => entry.name),
-        ...siblings.flatMap((link) => link.names()),
-      ]),
-    ];
-    const tried = [`this host serves ${here.length === 0 ? "nothing" : here.join(", ")}`];
-    for (const link of peers) {
-      const names = link.names();
-      tried.push(`${link.label} serves ${names.length === 0 ? "nothing" : names.join(", ")}`);
-    }
-    tried.push(...this.situation.problems());
-    if (peers.length === 0 && this.situation.problems().length === 0) {
-      tried.push("no peers are configured ([[peer]] in koala.toml)");
-    }
-    return `nobody serves "${target}": ${tried.join("; ")}`;
+    return conflictOf(this, this.schemas, binding);
   }
 }
 

@@ -105,6 +105,7 @@ export class LinkCalls implements CopyOwner {
     router.streams.open(call);
     router.setDeadline(call, words[w + F_TIMEOUT]! >>> 0);
     router.policies.begin(call);
+    router.observer.begin(call, body);
     if (body.bodyBytes() > this.options.messageBytesMax) {
       const text = `a message of ${body.bodyBytes()} bytes is larger than ${this.options.messageBytesMax}; raise message in [limits] of koala.toml on the server's host`;
       router.fail(call, Status.RESOURCE_EXHAUSTED, Origin.REMOTE_DAEMON, text);

@@ -17,7 +17,7 @@ import {
 } from "@koala/native";
 import type { EventFields, ServiceOffer } from "@koala/protocol";
 import { type Runtime, Timer } from "@koala/runtime";
-import type { LinkSituation } from "../datapath/router.ts";
+import type { LinkSituation } from "../datapath/refusals.ts";
 import type { EmitEvent } from "../events/event-source.ts";
 import type { AreaLog } from "../log/index.ts";
 import type { Closures } from "../worker/closures.ts";

@@ -49,6 +49,7 @@ export class Streams {
    * `Party.begin`; INVALID, UNTRANSLATABLE: the source ends the call.
    */
   send(flow: Flow, body: Body): Outcome {
+    this.router.observer.message(flow, body);
     if (flow.receiver === null && !flow.toCallee) {
       // Nobody waits for it any more.
       body.discard();

@@ -5,6 +5,7 @@ import type { EngineCommand, EngineNotice } from "../engines/engine-orders.ts";
 import type { EventNotice } from "../events/event-source.ts";
 import type { HandoverCommand, HandoverNotice } from "../handover/runtime-commands.ts";
 import type { SiblingEnd } from "../link/siblings.ts";
+import type { ObserveCommand, ObserveNotice } from "../observe/observe-orders.ts";
 import type { PolicyCommand, PolicyNotice } from "../policies/runtime-plan.ts";
 import type { RuntimeStatus } from "./status.ts";
 
@@ -68,6 +69,7 @@ export type Command =
   | EngineCommand
   | HandoverCommand
   | PolicyCommand
+  | ObserveCommand
   /** Other levels of the log. */
   | { op: "log"; spec: string }
   | { op: "stop" };
@@ -83,4 +85,5 @@ export type Notice =
   | EngineNotice
   | HandoverNotice
   | PolicyNotice
+  | ObserveNotice
   | { op: "stopped" };

@@ -39,6 +39,7 @@ import { mergeOffers, offersOf } from "../link/offers.ts";
 import { Peers } from "../link/peers.ts";
 import { Siblings } from "../link/siblings.ts";
 import { createForwardingLog } from "../log/index.ts";
+import { RuntimeObserve } from "../observe/runtime-observe.ts";
 import { AppHost } from "./app-host.ts";
 import { Closures } from "./closures.ts";
 import { CommandEngine } from "./command-engine.ts";
@@ -184,6 +185,15 @@ router.onExportsChanged = () => {
   peers.announce();
 };
 
+const observe = new RuntimeObserve({
+  ...{ index, schemas, observer: router.observer },
+  apps: () => host.apps.values(),
+  served: servedBindings,
+});
+router.observer.taps.onTapped = (calls, missed) => {
+  notify({ op: "tapped", runtime: index, calls, missed });
+};
+
 const moves = new WorkerMoves({
   ...{ host, router, schemas, runtime },
   siblings: () => siblings.all(),
@@ -285,6 +295,11 @@ function obey(command: Command): void {
       notify({ op: "policies", runtime: index, seq: command.seq, answer });
       return;
     }
+    case "observe": {
+      const answer = observe.carryOut(command.step);
+      notify({ op: "observe", runtime: index, seq: command.seq, answer });
+      return;
+    }
     case "log":
       log.setSpec(command.spec);
       return;
@@ -311,6 +326,10 @@ function obeyEngines(command: EngineCommand): void {
 /** Of the apps of this runtime, and of peers, which have done the callers' part of policies themselves. */
 function* allBindings(): Iterable<Binding> {
   yield* host.bindings();
+  yield* servedBindings();
+}
+
+function* servedBindings(): Iterable<Binding> {
   for (const peer of peers.links()) yield* peer.bindings.served();
 }
 

@@ -12,6 +12,7 @@ import type {
 } from "./config.ts";
 import type { EventsAnswer } from "./events.ts";
 import type { ModulesAnswer } from "./modules.ts";
+import type { CallsAnswer, TopAnswer } from "./observe.ts";
 import type {
   AttachPolicyRequest,
   ChangeAnswer,
@@ -193,6 +194,9 @@ export interface AdminAnswers {
   /** `?from=3&to=5` */
   "/v1/config/diff": DiffAnswer;
   "/v1/runtimes": RuntimesAnswer;
+  /** `?id=ID`, or `?last=20&failed=1` */
+  "/v1/calls": CallsAnswer;
+  "/v1/top": TopAnswer;
 }
 export type AdminPath = keyof AdminAnswers;
 
@@ -235,6 +239,8 @@ export const adminPaths: readonly AdminPath[] = [
   "/v1/config/history",
   "/v1/config/diff",
   "/v1/runtimes",
+  "/v1/calls",
+  "/v1/top",
 ];
 
 /** The body of every answer whose status is not 200. */

@@ -1,0 +1,2 @@
+/** Seeing calls: records, counters, taps, and policies that are tried out. */
+export { Observer } from "./observer.ts";

@@ -1,0 +1,38 @@
+/** What operators see of calls: the main thread's part. */
+import type { RuntimesAnswer } from "@koala/protocol";
+import type { AdminRegistry } from "../control/admin-registry.ts";
+import type { ObserveNotice } from "./observe-orders.ts";
+import { addObserveRoutes } from "./observe-routes.ts";
+import { type AskedRuntime, RuntimeAsker } from "./runtime-asker.ts";
+
+export interface ObserverOptions {
+  readonly runtimes: () => readonly AskedRuntime[];
+  readonly report: () => Promise<RuntimesAnswer>;
+}
+
+export class Observer {
+  private readonly options: ObserverOptions;
+  private readonly asker: RuntimeAsker;
+
+  constructor(options: ObserverOptions) {
+    this.options = options;
+    this.asker = new RuntimeAsker(options.runtimes);
+  }
+
+  addRoutes(registry: AdminRegistry): void {
+    addObserveRoutes(registry, this.asker, this.options.report);
+  }
+
+  /** A runtime has said something. */
+  take(notice: ObserveNotice): void {
+    if (notice.op === "observe") this.asker.take(notice);
+  }
+
+  /** A runtime has ended. */
+  lost(runtime: number): void {
+    this.asker.lost(runtime);
+  }
+
+  /** A runtime that is new gets what the others have. */
+  async prepare(_runtime: AskedRuntime): Promise<void> {}
+}
