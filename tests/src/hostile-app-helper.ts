@@ -11,7 +11,16 @@ import {
   sendMessage,
   unixConnect,
 } from "@koala/native";
-import { CONTROL_SOCKET, type DaemonMessage, SLOT_WORDS } from "@koala/protocol";
+import {
+  CONTROL_SOCKET,
+  CONTROL_VERSION,
+  type DaemonMessage,
+  SLOT_WORDS,
+  SlotKind,
+  W_INLINE_LENGTH,
+  W_KIND,
+  W_TARGET,
+} from "@koala/protocol";
 import type { ServiceSchema } from "@koala/schema";
 import {
   closeRegion,
@@ -30,12 +39,11 @@ export type Closed = DaemonMessage & { op: "closed" };
 export class HostileApp {
   readonly fd: number;
   welcome!: Welcome;
-  rings!: Memory;
+  /** Region 0, with the rings behind the heap. */
   sendHeap!: Memory;
-  receiveHeap!: Memory;
   producer!: RingProducer;
   consumer!: RingConsumer;
-  /** 0 rings, 1 doorbell of the daemon, 2 of the app, 3 send region, 4 receive region. */
+  /** 0 region of send heap and rings, 1 doorbell of the daemon, 2 of the app, further ones by tests. */
   fds: number[] = [];
   /** Why the daemon ended it. */
   closed: Closed | undefined;
@@ -94,17 +102,26 @@ export class HostileApp {
   }
 
   async hello(name = "hostile"): Promise<this> {
-    this.packet({ op: "hello", version: 1, name, library: "hostile", thread: 0 });
+    this.packet({ op: "hello", version: CONTROL_VERSION, name, library: "hostile", thread: 0 });
     const { message, fds } = await this.expect("welcome");
     this.welcome = message;
     this.fds = fds;
-    this.rings = this.map(fds[0]!, message.ringsBytes, true);
-    this.sendHeap = this.map(fds[3]!, message.sendRegion.bytes, true);
-    this.receiveHeap = this.map(fds[4]!, message.receiveRegion.bytes, false);
-    const slots = message.limits.ringSlots;
-    this.producer = new RingProducer(this.rings, 0, slots);
-    this.consumer = new RingConsumer(this.rings, ringBytes(slots), slots);
+    this.sendHeap = this.map(fds[0]!, message.regionBytes, true);
+    const { ringsOffset, limits } = message;
+    const slots = limits.ringSlots;
+    this.producer = new RingProducer(this.sendHeap, ringsOffset, slots);
+    this.consumer = new RingConsumer(this.sendHeap, ringsOffset + ringBytes(slots), slots);
     return this;
+  }
+
+  /** Has the daemon put something into the receive heap: descriptor and size of its first region. */
+  async receiveRegion(schema: ServiceSchema): Promise<{ fd: number; bytes: number }> {
+    const binding = await this.bind("nobody serves this", schema);
+    this.slot({ [W_KIND]: SlotKind.CALL, [W_TARGET]: binding, [W_INLINE_LENGTH]: 8 });
+    this.ring();
+    const { message, fds } = await this.expect("region");
+    this.fds.push(fds[0]!);
+    return { fd: fds[0]!, bytes: message.bytes };
   }
 
   map(fd: number, bytes: number, writable: boolean): Memory {
@@ -136,7 +153,7 @@ export class HostileApp {
   slot(words: Readonly<Record<number, number>>): void {
     const at = this.producer.reserve();
     if (at < 0) throw new Error("the send ring is full");
-    for (let i = 0; i < SLOT_WORDS; i++) this.rings.i32[at + i] = words[i] ?? 0;
+    for (let i = 0; i < SLOT_WORDS; i++) this.sendHeap.i32[at + i] = words[i] ?? 0;
   }
 
   /** Makes the slots visible and wakes the daemon. */
@@ -153,7 +170,7 @@ export class HostileApp {
       at = this.consumer.next();
       return at >= 0;
     });
-    const slot = this.rings.i32.slice(at, at + SLOT_WORDS);
+    const slot = this.sendHeap.i32.slice(at, at + SLOT_WORDS);
     this.consumer.release();
     return slot;
   }

@@ -10,6 +10,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { closeFd, regionCreate, regionMap, unixPair } from "@koala/native";
 import {
+  CONTROL_VERSION,
   SlotFlag,
   SlotKind,
   W_BLOCK_OFFSET,
@@ -103,7 +104,7 @@ test("ends of apps are in the status, with the reason", async (t) => {
 });
 
 describe("control packets", () => {
-  const hello = { op: "hello", version: 1, name: "h", library: "h", thread: 0 };
+  const hello = { op: "hello", version: CONTROL_VERSION, name: "h", library: "h", thread: 0 };
   const cases: [string, unknown, RegExp][] = [
     ["no JSON", Buffer.from("{nope"), /not JSON/],
     ["no object", Buffer.from("[]"), /malformed control packet/],
@@ -347,12 +348,14 @@ describe("slots", () => {
   ] as const) {
     test(`an impossible ${what}`, async (t) => {
       const { app, call: valid } = await caller(t);
-      const at = offset >= 0 ? offset : ringBytes(app.welcome.limits.ringSlots) + RING_HEAD_OFFSET;
+      const { ringsOffset, limits } = app.welcome;
+      const at =
+        ringsOffset + (offset >= 0 ? offset : ringBytes(limits.ringSlots) + RING_HEAD_OFFSET);
       if (offset < 0) {
         app.slot(valid);
         app.producer.publish();
       }
-      Atomics.store(app.rings.i32, at >> 2, value);
+      Atomics.store(app.sendHeap.i32, at >> 2, value);
       app.ring();
       await assertEnded(app, "ERR_APP_PROTOCOL", /impossible/);
     });
@@ -432,8 +435,7 @@ describe("replies of a server", () => {
 describe("memory", () => {
   test("the receive heap can't be written, and no region changes its size", async (t) => {
     const app = await openHostileApp(t, daemon).hello();
-    const [rings, , , send, receive] = app.fds as [number, number, number, number, number];
-    const { bytes } = app.welcome.receiveRegion;
+    const { fd: receive, bytes } = await app.receiveRegion(depotSchema);
     assert.throws(() => regionMap(receive, bytes, true), { code: "EPERM" });
     assert.throws(() => writeSync(receive, Buffer.from("x"), 0, 1, 0), /EPERM|EBADF/);
     assert.throws(() => {
@@ -447,7 +449,7 @@ describe("memory", () => {
     const again = openSync(`/proc/self/fd/${receive}`, "r+");
     assert.throws(() => writeSync(again, Buffer.from("x"), 0, 1, 0), /EPERM/);
     closeFd(again);
-    for (const fd of [rings, send, receive]) {
+    for (const fd of [app.fds[0]!, receive]) {
       assert.throws(() => ftruncateSync(fd, 0), /EPERM/);
       assert.throws(() => ftruncateSync(fd, 1 << 30), /EPERM/);
     }
@@ -456,8 +458,9 @@ describe("memory", () => {
 
   test("mprotect does not make the receive heap writable, and holes can't be punched", async (t) => {
     const app = await openHostileApp(t, daemon).hello();
+    const { fd } = await app.receiveRegion(depotSchema);
     const result = spawnSync("python3", ["-c", mprotectProgram], {
-      stdio: ["ignore", "pipe", "inherit", app.fds[4]!],
+      stdio: ["ignore", "pipe", "inherit", fd],
     });
     if (result.error !== undefined) return t.skip("no python3 here to call mprotect with");
     assert.equal(result.stdout.toString().trim(), "mprotect EACCES, punch EPERM");

@@ -12,11 +12,10 @@ export type Welcome = Extract<DaemonMessage, { op: "welcome" }>;
 export interface Attachment {
   readonly control: ControlChannel;
   readonly welcome: Welcome;
-  readonly rings: number;
+  /** The first region of the send heap, and the rings behind it. */
+  readonly region: number;
   readonly daemonBell: number;
   readonly appBell: number;
-  readonly sendRegion: number;
-  readonly receiveRegion: number;
 }
 
 /** Why a daemon could not be attached to; `mayRetry`: whether trying again makes sense. */
@@ -31,7 +30,7 @@ export class ConnectError extends KoalaError {
 }
 
 const library = "koala-node/0.1.0";
-const welcomeFds = 5;
+const welcomeFds = 3;
 
 /**
  * Connects to the daemon at `path`, introduces this thread, and hands the connection to `adopt`. That happens
@@ -92,11 +91,9 @@ function attachment(control: ControlChannel, welcome: Welcome, fds: readonly num
   return {
     control,
     welcome,
-    rings: fds[0]!,
+    region: fds[0]!,
     daemonBell: fds[1]!,
     appBell: fds[2]!,
-    sendRegion: fds[3]!,
-    receiveRegion: fds[4]!,
   };
 }
 

@@ -40,13 +40,14 @@ interface Outgoing {
 /** Packets that may wait for the daemon to read; more means that it has stopped doing so. */
 const outgoingMax = 4096;
 const fdsMax = 16;
+/** Where packets are read to, for all channels of this thread: a packet is taken out before the next is read. */
+const packet = Buffer.allocUnsafeSlow(controlPacketBytesMax);
 
 export class ControlChannel {
   ended = false;
   listener: ControlListener;
   private readonly fd: number;
   private readonly watcher: number;
-  private readonly packet = Buffer.allocUnsafe(controlPacketBytesMax);
   private readonly fds = new Int32Array(1 + fdsMax);
   private readonly answers = new Map<number, PacketHandler>();
   private readonly outgoing: Outgoing[] = [];
@@ -101,7 +102,7 @@ export class ControlChannel {
   /** Handles all packets that are there. */
   poll(): void {
     while (!this.ended) {
-      const length = receiveMessage(this.fd, this.packet, this.fds);
+      const length = receiveMessage(this.fd, packet, this.fds);
       if (length > 0) this.handle(length);
       else if (length === -EAGAIN) return;
       else if (length !== -EINTR) {
@@ -151,7 +152,7 @@ export class ControlChannel {
     const fds = [...this.fds.subarray(1, 1 + this.fds[0]!)];
     let message: DaemonMessage;
     try {
-      message = JSON.parse(this.packet.toString("utf8", 0, length));
+      message = JSON.parse(packet.toString("utf8", 0, length));
     } catch {
       fds.forEach(closeFd);
       this.end("the daemon sent a control packet that is not JSON");

@@ -23,10 +23,9 @@ import {
   watch,
   watchRef,
 } from "@koala/native";
-import { type AppLimits, type DaemonMessage, SEND_RING_OFFSET } from "@koala/protocol";
+import type { AppLimits, DaemonMessage } from "@koala/protocol";
 import { segmentBytesMin } from "@koala/schema";
 import {
-  closeRegion,
   type Memory,
   mapRegion,
   RingConsumer,
@@ -155,18 +154,17 @@ export class Datapath {
     this.control = control;
     this.daemonBell = attachment.daemonBell;
     this.appBell = attachment.appBell;
-    this.rings = mapRegion(attachment.rings, welcome.ringsBytes, true);
-    closeFd(attachment.rings);
-    const { sendRegion, receiveRegion, limits } = welcome;
-    this.send = new SendHeap(sendRegion.id, attachment.sendRegion, sendRegion.bytes);
-    this.receive.addRegion(receiveRegion.id, attachment.receiveRegion, receiveRegion.bytes);
+    const { ringsOffset, regionBytes, limits } = welcome;
+    this.rings = mapRegion(attachment.region, regionBytes, true);
+    closeFd(attachment.region);
+    this.send = new SendHeap(this.rings, ringsOffset);
     this.writer = new MessageWriter(this.send, limits.messageBytesMax);
     this.regions = new RegionKeeper(this);
     this.pending = new PendingCalls(limits.callsMax);
     const slots = limits.ringSlots;
-    const producer = new RingProducer(this.rings, SEND_RING_OFFSET, slots);
+    const producer = new RingProducer(this.rings, ringsOffset, slots);
     this.out = new SlotOutbox(producer, this.rings.i32, this.daemonBell);
-    this.consumer = new RingConsumer(this.rings, SEND_RING_OFFSET + ringBytes(slots), slots);
+    this.consumer = new RingConsumer(this.rings, ringsOffset + ringBytes(slots), slots);
     this.onSettle = () => this.settle();
     this.onTurn = () => this.wake();
     this.onSpin = () => this.lookAgain();
@@ -286,7 +284,6 @@ export class Datapath {
   private dispose(): void {
     closeFd(this.daemonBell);
     closeFd(this.appBell);
-    closeRegion(this.rings);
     this.send.close();
     this.receive.close(this.viewCount > 0);
   }

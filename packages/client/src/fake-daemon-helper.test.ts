@@ -25,6 +25,7 @@ import {
   type AppLimits,
   type AppRequest,
   CONTROL_SOCKET,
+  CONTROL_VERSION,
   controlPacketBytesMax,
   type DaemonMessage,
   padTo8,
@@ -466,14 +467,18 @@ export class FakeApp {
   private welcome(): void {
     const { limits } = this.daemon;
     const ringsBytes = Math.ceil((2 * ringBytes(limits.ringSlots)) / 4096) * 4096;
-    const rings = createRegion({ name: "test-rings", bytes: ringsBytes, appMayWrite: true });
-    const send = createRegion({ name: "test-send", bytes: regionBytes, appMayWrite: true });
+    const bytes = regionBytes + ringsBytes;
+    const rings = createRegion({ name: "test-app", bytes, appMayWrite: true });
     const receive = createRegion({ name: "test-receive", bytes: regionBytes, appMayWrite: false });
     this.rings = rings.memory;
-    this.sendRegions[0] = send.memory;
+    this.sendRegions[0] = rings.memory;
     this.receive = new Heap(0, receive.memory);
-    this.consumer = new RingConsumer(rings.memory, 0, limits.ringSlots);
-    this.producer = new RingProducer(rings.memory, ringBytes(limits.ringSlots), limits.ringSlots);
+    this.consumer = new RingConsumer(rings.memory, regionBytes, limits.ringSlots);
+    this.producer = new RingProducer(
+      rings.memory,
+      regionBytes + ringBytes(limits.ringSlots),
+      limits.ringSlots,
+    );
     this.bell = doorbellCreate();
     this.appBell = doorbellCreate();
     this.consumer.sleep();
@@ -481,18 +486,16 @@ export class FakeApp {
     this.bellWatcher = watch(this.bell, POLL_IN, onBell, { clear: true, ref: false });
     const welcome: DaemonMessage = {
       op: "welcome",
-      version: 1,
+      version: CONTROL_VERSION,
       app: 1,
       daemon: { name: "fake", version: "0", pid: process.pid },
       limits,
-      ringsBytes,
-      sendRegion: { id: 0, bytes: regionBytes },
-      receiveRegion: { id: 0, bytes: regionBytes },
+      ringsOffset: regionBytes,
+      regionBytes: bytes,
     };
     const packet = Buffer.from(JSON.stringify(welcome));
-    sendMessage(this.fd, packet, [rings.fd, this.bell, this.appBell, send.fd, receive.fd]);
+    sendMessage(this.fd, packet, [rings.fd, this.bell, this.appBell]);
+    this.send({ op: "region", heap: "receive", id: 0, bytes: regionBytes }, [receive.fd]);
     closeFd(rings.fd);
-    closeFd(send.fd);
-    closeFd(receive.fd);
   }
 }

@@ -386,9 +386,7 @@ function unavailable(reason: string): RpcError {
 
 function discard(attachment: Attachment): void {
   attachment.control.end();
-  closeFd(attachment.rings);
+  closeFd(attachment.region);
   closeFd(attachment.daemonBell);
   closeFd(attachment.appBell);
-  closeFd(attachment.sendRegion);
-  closeFd(attachment.receiveRegion);
 }

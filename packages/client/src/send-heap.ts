@@ -10,6 +10,8 @@ function keyOf(tag: number, offset: number): number {
   return (tag >>> 16) * 0x2000000 + (offset >>> 6);
 }
 
+const firstRegion = 0;
+
 /** A block that a user writes into and has not sent yet. */
 interface UserBlock {
   readonly tag: number;
@@ -27,10 +29,10 @@ export class SendHeap {
   private readonly forgotten: FinalizationRegistry<UserBlock>;
   private ended = false;
 
-  constructor(id: number, fd: number, bytes: number) {
-    const memory = takeRegion(fd, bytes);
-    this.heap = new Heap(id, memory);
-    this.note(id, memory);
+  /** `first`: the region that begins with `firstBytes` of heap. */
+  constructor(first: Memory, firstBytes: number) {
+    this.heap = new Heap(firstRegion, first, [], firstBytes);
+    this.note(firstRegion, first);
     this.forgotten = new FinalizationRegistry((block) => this.forget(block));
   }
 

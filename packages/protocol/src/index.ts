@@ -46,7 +46,6 @@ export {
   controlPacketBytesMax,
   type DaemonMessage,
   prefixBytesMax,
-  SEND_RING_OFFSET,
 } from "./app/control.ts";
 export { decodeMetadata, encodeMetadata, type MetadataEntry } from "./app/metadata.ts";
 export * from "./app/slot.ts";

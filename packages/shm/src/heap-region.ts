@@ -59,9 +59,13 @@ export function classOf(bytes: number): number {
   return classOfUnits[(bytes + 63) >> CLASS_UNIT_SHIFT]!;
 }
 
-/** A region with nothing in it, whose generations go on from `generation` (even). */
-export function createHeapRegion(id: number, memory: Memory, generation: number): HeapRegion {
-  const bytes = memory.buffer.byteLength;
+/** A region with nothing in its first `bytes`, whose generations go on from `generation` (even). */
+export function createHeapRegion(
+  id: number,
+  memory: Memory,
+  bytes: number,
+  generation: number,
+): HeapRegion {
   const pageCount = bytes / PAGE_BYTES;
   return {
     id,

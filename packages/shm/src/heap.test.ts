@@ -28,6 +28,26 @@ describe("Heap", () => {
     }
   });
 
+  it("leaves alone what lies behind its part of the first region", () => {
+    const heap = new Heap(0, memoryOf(3), [], 2 * slabBytes);
+    assert.deepEqual(heap.usage(), { regions: 1, regionBytes: 2 * slabBytes, blocks: 0 });
+    assert.ok(heap.allocate(2 * slabBytes));
+    assert.equal(heap.offset, 0);
+    assert.equal(heap.allocate(1), false);
+    assert.deepEqual(heap.usage(), { regions: 1, regionBytes: 2 * slabBytes, blocks: 1 });
+  });
+
+  it("has no room before it has a region, and keeps the first one that it gets", () => {
+    const heap = new Heap(3, null);
+    assert.equal(heap.allocate(1), false);
+    assert.deepEqual(heap.usage(), { regions: 0, regionBytes: 0, blocks: 0 });
+    heap.addRegion(3, memoryOf(1));
+    const [tag, offset] = take(heap, 1);
+    assert.equal(tag >>> 16, 3);
+    heap.free(tag, offset);
+    assert.equal(heap.takeIdleRegion(Number.MAX_SAFE_INTEGER), -1);
+  });
+
   it("wastes less than half of a block of 64 bytes or more", () => {
     const heap = new Heap(0, memoryOf(4));
     for (let bytes = 65; bytes <= smallBytesMax; bytes += 63) {

@@ -39,8 +39,10 @@ import {
   slotOf,
   smallBytesMax,
 } from "./heap-region.ts";
-import type { Memory } from "./memory.ts";
+import { type Memory, openMemory } from "./memory.ts";
 import { PAGE_BYTES, PAGE_SHIFT } from "./page-runs.ts";
+
+const nothing = openMemory(new ArrayBuffer(8));
 
 /** What a heap holds, for status and tests. */
 export interface HeapUsage {
@@ -64,13 +66,27 @@ export class Heap {
   private readonly partial: Slab[][] = classBytes.map(() => []);
   private blocks = 0;
   private regionBytes = 0;
+  /** The first region while no block has been asked for: bookkeeping of a heap that nobody uses is saved. */
+  private dormant: Memory | null;
+  /** Of the first region; what lies behind is not the heap's. */
+  private readonly firstBytes: number;
 
-  /** `generations`: what `generationsOf` an earlier heap said, when this one continues its region ids. */
-  constructor(firstId: number, first: Memory, generations: readonly number[] = []) {
+  /**
+   * `first`: null when it is added later. `generations`: what `generationsOf` an earlier heap said, when this
+   * one continues its region ids. `firstBytes`: how much of the first region is the heap's, all by default.
+   */
+  constructor(
+    firstId: number,
+    first: Memory | null,
+    generations: readonly number[] = [],
+    firstBytes: number = first?.buffer.byteLength ?? 0,
+  ) {
     this.generationFloors = [...generations];
     this.firstId = firstId;
-    this.memory = first;
-    this.addRegion(firstId, first);
+    this.memory = first ?? nothing;
+    this.dormant = first;
+    this.firstBytes = firstBytes;
+    if (first !== null) this.regionBytes = firstBytes;
   }
 
   /**
@@ -128,10 +144,14 @@ export class Heap {
 
   /** Makes a region's memory available. Its size must be a multiple of 64 KiB. */
   addRegion(id: number, memory: Memory): void {
-    const bytes = memory.buffer.byteLength;
+    this.wake();
+    this.open(id, memory, memory.buffer.byteLength);
+  }
+
+  private open(id: number, memory: Memory, bytes: number): void {
     assert(bytes > 0 && bytes % SLAB_BYTES === 0, "a region is a multiple of 64 KiB");
     assert(id >= 0 && id <= regionIdMax && this.regions[id] === undefined, "region ids are unique");
-    const region = createHeapRegion(id, memory, this.generationFloors[id] ?? 0);
+    const region = createHeapRegion(id, memory, bytes, this.generationFloors[id] ?? 0);
     if (id !== this.firstId) region.emptySince = Date.now();
     this.regions[id] = region;
     this.regionBytes += bytes;
@@ -139,11 +159,13 @@ export class Heap {
 
   /** The memory of a region, for whoever must read or unmap it. */
   regionMemory(id: number): Memory | undefined {
+    if (id === this.firstId && this.dormant !== null) return this.dormant;
     return this.regions[id]?.memory;
   }
 
   /** The smallest id that no region has; -1 when ids have run out. */
   freeRegionId(): number {
+    this.wake();
     for (let id = 0; id <= regionIdMax; id++) if (this.regions[id] === undefined) return id;
     return -1;
   }
@@ -171,7 +193,8 @@ export class Heap {
   }
 
   usage(): HeapUsage {
-    const regions = this.regions.filter((region) => region !== undefined).length;
+    const used = this.regions.filter((region) => region !== undefined).length;
+    const regions = this.dormant === null ? used : used + 1;
     return { regions, regionBytes: this.regionBytes, blocks: this.blocks };
   }
 
@@ -199,7 +222,17 @@ export class Heap {
     return this.closeAllSpares() && this.tryRun(pages);
   }
 
+  /** The first region is needed, or has to be told from others. */
+  private wake(): void {
+    const first = this.dormant;
+    if (first === null) return;
+    this.dormant = null;
+    this.regionBytes = 0;
+    this.open(this.firstId, first, this.firstBytes);
+  }
+
   private tryRun(pages: number): boolean {
+    this.wake();
     for (const region of this.regions) {
       if (region === undefined) continue;
       const page = region.runs.allocate(pages);
@@ -242,6 +275,7 @@ export class Heap {
   }
 
   private openSlab(classIndex: number): Slab | undefined {
+    this.wake();
     for (const region of this.regions) {
       if (region === undefined) continue;
       const firstPage = region.runs.allocate(SLAB_PAGES);

@@ -27,6 +27,7 @@ import { type Flow, takesStream } from "../streams/flow.ts";
 import type { AppEngine, AppEngineOptions } from "./app-engine.ts";
 import { AppOutbox } from "./app-outbox.ts";
 import type { AppPort } from "./app-port.ts";
+import { ringsOffsetIn } from "./app-region.ts";
 import { AppReplies } from "./app-replies.ts";
 import { BlockReturns } from "./block-returns.ts";
 import { Body } from "./body.ts";
@@ -79,7 +80,8 @@ export class AppEndpoint implements AppEngine {
 
   /** `saved`: the state of the engine that it takes the place of; it is suspended then. */
   constructor(options: AppEngineOptions, saved: EndpointState | null = null) {
-    const { port, router, runtime, rings, ringSlots } = options;
+    const { port, router, runtime, region, ringSlots } = options;
+    const ringsAt = ringsOffsetIn(region, ringSlots);
     this.options = options;
     this.port = port;
     this.router = router;
@@ -87,10 +89,10 @@ export class AppEndpoint implements AppEngine {
     this.id = port.id;
     this.label = port.label;
     this.name = `app ${port.label}`;
-    this.words = rings.i32;
-    this.consumer = new RingConsumer(rings, 0, ringSlots);
+    this.words = region.i32;
+    this.consumer = new RingConsumer(region, ringsAt, ringSlots);
     this.calls = new CallerCalls(options.callsMax);
-    this.send = new SendRegions(port, options.metadataBytesMax);
+    this.send = new SendRegions(port, options.metadataBytesMax, region, ringsAt);
     this.parked = new ParkQueue((call) => router.offerAgain(call));
     this.receive = new ReceiveSpace({
       label: port.label,
@@ -99,15 +101,16 @@ export class AppEndpoint implements AppEngine {
       regionBytes: options.regionBytes,
       announce: (id, region) => {
         const taken = options.announce(id, region);
-        if (!taken) runtime.timers.set(this.retryTimer, runtime.nowMs + retryMs);
+        if (!taken) this.tryLater();
         return taken;
       },
       retract: options.retract,
+      tryLater: () => this.tryLater(),
       saved: saved?.receive ?? null,
     });
     this.out = new AppOutbox(
-      new RingProducer(rings, ringBytes(ringSlots), ringSlots),
-      rings.i32,
+      new RingProducer(region, ringsAt + ringBytes(ringSlots), ringSlots),
+      region.i32,
       this.receive,
       options.appDoorbell,
       (callerId) => this.replied(callerId),
@@ -362,7 +365,7 @@ export class AppEndpoint implements AppEngine {
   resume(): void {
     this.suspended = false;
     this.out.letGo();
-    this.receive.introduce();
+    this.receive.renew();
     this.returns.arm();
     this.runtime.activate(this);
   }
@@ -416,6 +419,10 @@ export class AppEndpoint implements AppEngine {
 
   detachReply(call: Call): boolean {
     return this.replies.detach(call);
+  }
+
+  private tryLater(): void {
+    this.runtime.timers.set(this.retryTimer, this.runtime.nowMs + retryMs);
   }
 
   private load(saved: EndpointState): void {

@@ -21,7 +21,8 @@ export interface AppEngineOptions {
   port: AppPort;
   router: Router;
   runtime: Runtime;
-  rings: Memory;
+  /** The app's first region, see app-region.ts. */
+  region: Memory;
   ringSlots: number;
   callsMax: number;
   metadataBytesMax: number;
@@ -40,7 +41,7 @@ export interface AppEngineOptions {
 export interface AppEngine extends Engine, Omit<Party, "receive">, Replaceable<EndpointState> {
   readonly id: number;
   readonly send: Pick<SendRegions, "bytes" | "add" | "get" | "freeId" | "remove">;
-  readonly receive: Pick<ReceiveSpace, "heap" | "first" | "reserve" | "free" | "usage">;
+  readonly receive: Pick<ReceiveSpace, "heap" | "reserve" | "free" | "usage">;
   /** Why the datapath must be closed; "" while all is well. */
   readonly violation: string;
   /** Calls the app made that are open, calls it serves that are open. */

@@ -31,7 +31,7 @@ export interface AppState {
   readonly doorbell: number;
   /** Wakes the app. */
   readonly appDoorbell: number;
-  readonly rings: { readonly fd: number; readonly bytes: number };
+  readonly region: { readonly fd: number; readonly bytes: number };
   readonly ringSlots: number;
   readonly callsMax: number;
   readonly attachedMs: number;
@@ -45,19 +45,19 @@ export interface AppState {
 
 /** Every descriptor in a state, in a fixed order. */
 export function appDescriptors(state: AppState): number[] {
-  const { controlFd, doorbell, appDoorbell, rings, endpoint } = state;
-  return [controlFd, doorbell, appDoorbell, rings.fd, ...endpointDescriptors(endpoint)];
+  const { controlFd, doorbell, appDoorbell, region, endpoint } = state;
+  return [controlFd, doorbell, appDoorbell, region.fd, ...endpointDescriptors(endpoint)];
 }
 
 /** The same state with other numbers for its descriptors, in the same order. */
 export function withAppDescriptors(state: AppState, fds: readonly number[]): AppState {
-  const [controlFd, doorbell, appDoorbell, ringsFd, ...rest] = fds;
+  const [controlFd, doorbell, appDoorbell, regionFd, ...rest] = fds;
   return {
     ...state,
     controlFd: controlFd!,
     doorbell: doorbell!,
     appDoorbell: appDoorbell!,
-    rings: { ...state.rings, fd: ringsFd! },
+    region: { ...state.region, fd: regionFd! },
     endpoint: withEndpointDescriptors(state.endpoint, rest),
   };
 }

@@ -10,21 +10,25 @@ export class CallerCalls {
   /** Numbers in use. */
   count = 0;
   readonly max: number;
-  private readonly calls: (Call | null)[];
+  /** Grows as the app uses higher numbers: most apps have a few calls open, or none. */
+  private readonly calls: (Call | null)[] = [];
 
   constructor(max: number) {
     this.max = max;
-    this.calls = new Array<Call | null>(max).fill(null);
   }
 
   isFree(callerId: number): boolean {
     const index = callerId & indexMask;
-    return index < this.calls.length && this.calls[index] === null;
+    if (index >= this.max) return false;
+    while (index >= this.calls.length) this.calls.push(null);
+    return this.calls[index] === null;
   }
 
   /** The number belongs to this call from now on. */
   open(callerId: number, call: Call): void {
-    this.calls[callerId & indexMask] = call;
+    const index = callerId & indexMask;
+    while (index >= this.calls.length) this.calls.push(null);
+    this.calls[index] = call;
     this.count++;
   }
 

@@ -10,7 +10,7 @@
  */
 import type { Origin, Status } from "@koala/interface";
 
-export const endpointStateVersion = 1;
+export const endpointStateVersion = 2;
 
 export interface SendRegionState {
   readonly id: number;
@@ -56,6 +56,7 @@ export interface EndpointState {
   readonly version: number;
   readonly id: number;
   readonly label: string;
+  /** All but the first region, which the app's host has. */
   readonly send: readonly SendRegionState[];
   readonly receive: ReceiveState;
   readonly lateReplies: readonly LateReply[];

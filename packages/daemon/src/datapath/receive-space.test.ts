@@ -24,6 +24,7 @@ function make(t: TestContext, saved: ReceiveState | null, takes: () => boolean =
       return takes();
     },
     retract: (id) => told.push(`unmap ${id}`),
+    tryLater: () => told.push("later"),
     saved,
   });
   t.after(() => space.close());
@@ -34,6 +35,18 @@ function take({ space }: Made, bytes: number): [number, number] {
   assert.ok(space.reserve(bytes), `${bytes} bytes`);
   return [space.heap.tag, space.heap.offset];
 }
+
+describe("ReceiveSpace", () => {
+  it("has no region before the first block", (t) => {
+    const made = make(t, null);
+    assert.deepEqual(made.space.usage(), { regionBytes: 0, blocks: 0 });
+    made.space.renew();
+    assert.deepEqual(made.told, []);
+    take(made, 100);
+    assert.deepEqual(made.told, ["region 0"]);
+    assert.deepEqual(made.space.usage(), { regionBytes, blocks: 1 });
+  });
+});
 
 describe("ReceiveSpace after another one", () => {
   it("has regions of its own, takes old blocks back, and unmaps an old region then", (t) => {
@@ -55,13 +68,14 @@ describe("ReceiveSpace after another one", () => {
 
   it("unmaps what nothing is out of, once the app knows the new region", (t) => {
     const before = make(t, null);
+    before.space.free(...take(before, 100));
     let isTaken = false;
     const after = make(t, before.space.save(), () => isTaken);
     assert.equal(after.space.reserve(100), false);
-    assert.deepEqual(after.told, []);
+    assert.deepEqual(after.told, ["later"]);
     isTaken = true;
     assert.ok(after.space.reserve(100));
-    assert.deepEqual(after.told, ["region 1", "unmap 0"]);
+    assert.deepEqual(after.told, ["later", "region 1", "unmap 0"]);
   });
 
   it("counts old regions when it grows", (t) => {
@@ -94,6 +108,7 @@ describe("ReceiveSpace after another one", () => {
 
   it("does not hand on a region that the app never heard of", (t) => {
     const before = make(t, null);
+    before.space.free(...take(before, 100));
     const unheard = make(t, before.space.save(), () => false);
     const after = make(t, unheard.space.save());
     assert.ok(after.space.introduce());

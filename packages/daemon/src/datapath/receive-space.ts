@@ -38,10 +38,9 @@ export interface ReceiveSpaceOptions {
   announce: (id: number, region: Region) => boolean;
   /** Tells the app to unmap a region. */
   retract: (id: number) => void;
-  /**
-   * What an earlier engine of this app knew; null for a new app, which learns of the first region with its
-   * welcome.
-   */
+  /** The first region could not be had just now: who waits for room has to be let try again. */
+  tryLater: () => void;
+  /** What an earlier engine of this app knew; null for a new app. */
   saved: ReceiveState | null;
 }
 
@@ -58,29 +57,23 @@ export class ReceiveSpace {
   inlineLength = 0;
   /** Why the last `put` answered INVALID. */
   invalidReason = "";
-  readonly first: Region;
   private readonly options: ReceiveSpaceOptions;
   private readonly regions = new Map<number, Region>();
   private readonly legacy: LegacyRegions;
   private readonly firstId: number;
   private nextId: number;
+  /** Made when it is needed, so that an idle app costs none. */
+  private first: Region | null = null;
   /** The app knows the first region. */
-  private isKnown: boolean;
+  private isKnown = false;
 
   constructor(options: ReceiveSpaceOptions) {
     this.options = options;
     const saved = options.saved ?? nothingSaved;
     this.legacy = new LegacyRegions(saved.legacy, options.retract);
     this.nextId = saved.nextRegion;
-    this.isKnown = options.saved === null;
     this.firstId = this.takeId();
-    this.first = createRegion({
-      name: "koala-receive",
-      bytes: options.regionBytes,
-      appMayWrite: false,
-    });
-    this.regions.set(this.firstId, this.first);
-    this.heap = new Heap(this.firstId, this.first.memory, saved.generations);
+    this.heap = new Heap(this.firstId, null, saved.generations);
   }
 
   /**
@@ -125,15 +118,26 @@ export class ReceiveSpace {
   }
 
   /**
-   * Announces the first region to an app that an earlier engine has welcomed, and takes back what it has no
-   * block of any more; false when the app can't take it now. `reserve` does the same when it is due.
+   * Makes the first region, announces it, and takes back those of earlier engines that the app has no block of
+   * any more; false when that can't be now. `reserve` does the same when it is due.
    */
   introduce(): boolean {
     if (this.isKnown) return true;
-    if (!this.options.announce(this.firstId, this.first)) return false;
+    this.first ??= this.make(this.options.regionBytes);
+    if (this.first === null || !this.options.announce(this.firstId, this.first)) {
+      this.options.tryLater();
+      return false;
+    }
     this.isKnown = true;
+    this.regions.set(this.firstId, this.first);
+    this.heap.addRegion(this.firstId, this.first.memory);
     this.legacy.dropEmpty();
     return true;
+  }
+
+  /** An earlier engine's regions are replaced now rather than with the next message. */
+  renew(): void {
+    if (this.legacy.size > 0) this.introduce();
   }
 
   usage(): ReceiveUsage {
@@ -150,8 +154,7 @@ export class ReceiveSpace {
       if (known === undefined) blocks.set(id, [tag, offset]);
       else known.push(tag, offset);
     });
-    const regions = [...this.regions].filter(([id]) => this.isKnown || id !== this.firstId);
-    const legacy = regions.map(([id, { memory }]): LegacyRegion => {
+    const legacy = [...this.regions].map(([id, { memory }]): LegacyRegion => {
       const names = Int32Array.from(blocks.get(id) ?? []);
       return { id, bytes: memory.buffer.byteLength, blocks: names };
     });
@@ -178,6 +181,8 @@ export class ReceiveSpace {
   }
 
   close(): void {
+    if (this.first !== null) this.regions.set(this.firstId, this.first);
+    this.first = null;
     for (const region of this.regions.values()) {
       closeRegion(region.memory);
       closeFd(region.fd);
@@ -186,17 +191,12 @@ export class ReceiveSpace {
   }
 
   private grow(bytes: number): boolean {
-    const { label, bytesMax, regionBytes, announce } = this.options;
+    const { bytesMax, regionBytes, announce } = this.options;
     const wanted = regionBytesFor(bytes, regionBytes);
     if (this.heap.usage().regionBytes + this.legacy.bytes + wanted > bytesMax) return false;
+    const region = this.make(wanted);
+    if (region === null) return false;
     const id = this.takeId();
-    let region: Region;
-    try {
-      region = createRegion({ name: `koala-receive ${label}`, bytes: wanted, appMayWrite: false });
-    } catch (error) {
-      if (error instanceof KoalaError) return false; // out of memory or descriptors: the call waits
-      throw error;
-    }
     if (!announce(id, region)) {
       closeRegion(region.memory);
       closeFd(region.fd);
@@ -205,6 +205,20 @@ export class ReceiveSpace {
     this.regions.set(id, region);
     this.heap.addRegion(id, region.memory);
     return true;
+  }
+
+  /** Null when there are no descriptors or no memory left: the call waits. */
+  private make(bytes: number): Region | null {
+    try {
+      return createRegion({
+        name: `koala-receive ${this.options.label}`,
+        bytes,
+        appMayWrite: false,
+      });
+    } catch (error) {
+      if (error instanceof KoalaError) return null;
+      throw error;
+    }
   }
 
   private takeId(): number {
@@ -219,7 +233,7 @@ export class ReceiveSpace {
   }
 
   private isTaken(id: number): boolean {
-    return this.regions.has(id) || this.legacy.has(id);
+    return this.regions.has(id) || this.legacy.has(id) || id === this.firstId;
   }
 
   /** The message is in its block already, with room behind it for the rest. */

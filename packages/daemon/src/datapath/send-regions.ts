@@ -32,6 +32,9 @@ export interface SendRegion {
   readonly memory: Memory;
 }
 
+/** The first region, which belongs to the app's host: the rings lie behind it. */
+export const firstSendRegion = 0;
+
 export class SendRegions {
   bytes = 0;
   private readonly regions: (SendRegion | undefined)[] = [];
@@ -40,9 +43,12 @@ export class SendRegions {
 
   private readonly owner: BlockOwner;
 
-  constructor(owner: BlockOwner, metadataBytesMax: number) {
+  /** `first`: the region that begins with `firstBytes` of heap. */
+  constructor(owner: BlockOwner, metadataBytesMax: number, first: Memory, firstBytes: number) {
     this.owner = owner;
     this.metadataBytesMax = metadataBytesMax;
+    this.regions[firstSendRegion] = { fd: -1, memory: first };
+    this.bytes = firstBytes;
   }
 
   get count(): number {
@@ -69,7 +75,7 @@ export class SendRegions {
    */
   remove(id: number, inUse: boolean): boolean {
     const region = this.regions[id];
-    if (region === undefined) return false;
+    if (region === undefined || id === firstSendRegion) return false;
     this.regions[id] = undefined;
     this.retired.push(region);
     if (!inUse) this.closeRetired();
@@ -85,10 +91,12 @@ export class SendRegions {
     }
   }
 
-  /** What a successor has to know. */
+  /** What a successor has to know, but for the first region, which stays where it is. */
   save(): SendRegionState[] {
     return this.regions.flatMap((region, id): SendRegionState[] =>
-      region === undefined ? [] : [{ id, fd: region.fd, bytes: region.memory.buffer.byteLength }],
+      region === undefined || id === firstSendRegion
+        ? []
+        : [{ id, fd: region.fd, bytes: region.memory.buffer.byteLength }],
     );
   }
 
@@ -106,7 +114,9 @@ export class SendRegions {
 
   /** A successor has the descriptors, and mappings of its own. */
   unmap(): void {
-    for (const region of this.regions) if (region !== undefined) closeRegion(region.memory);
+    this.regions.forEach((region, id) => {
+      if (region !== undefined && id !== firstSendRegion) closeRegion(region.memory);
+    });
     this.regions.length = 0;
     this.bytes = 0;
     this.closeRetired();
@@ -116,6 +126,7 @@ export class SendRegions {
     this.regions.forEach((_, id) => {
       this.remove(id, true);
     });
+    this.regions.length = 0;
     this.closeRetired();
   }
 

@@ -14,10 +14,11 @@ import {
 } from "@koala/protocol";
 import type { Runtime } from "@koala/runtime";
 import type { ServiceSchema } from "@koala/schema";
-import { closeRegion, createRegion, type Region, ringBytes } from "@koala/shm";
+import { closeRegion, createRegion, type Region } from "@koala/shm";
 import type { Config } from "../config/index.ts";
 import type { AppEngine, AppEngineOptions } from "../datapath/app-engine.ts";
 import type { AppPort } from "../datapath/app-port.ts";
+import { appRegionBytes, ringsOffsetIn } from "../datapath/app-region.ts";
 import type { AppState } from "../datapath/app-state.ts";
 import type { Binding } from "../datapath/binding.ts";
 import { regionBytesFor } from "../datapath/receive-space.ts";
@@ -46,7 +47,8 @@ export interface HostedApp {
   /** What its engines are made with. */
   readonly engineOptions: AppEngineOptions;
   readonly controlFd: number;
-  readonly rings: Region;
+  /** Its first region, see app-region.ts. */
+  readonly region: Region;
   /** Wakes this runtime. */
   readonly doorbell: number;
   /** Wakes the app. A pipe: with an eventfd, the app could make this thread block when it rings. */
@@ -186,8 +188,12 @@ export class AppHost {
       this.options.schemas.release(entry.schema);
       this.emitService("unserved", app, entry);
     }
-    closeRegion(app.rings.memory);
-    for (const fd of [app.rings.fd, app.doorbell, app.appDoorbell, app.controlFd]) closeFd(fd);
+    // A link may still send from the region.
+    port.whenUnpinned(() => {
+      closeRegion(app.region.memory);
+      closeFd(app.region.fd);
+    });
+    for (const fd of [app.doorbell, app.appDoorbell, app.controlFd]) closeFd(fd);
     this.options.closures.note("app", port.label, code, reason);
     this.options.log.info("detached", { app: id, name: app.identity.name, reason });
     const name = code === "" ? "detached" : "closed";
@@ -300,49 +306,49 @@ export class AppHost {
 
   private open(id: number, controlFd: number, identity: AppIdentity): HostedApp {
     const { limits } = this.options.config;
-    const bytes = roundUp(2 * ringBytes(limits.ringSlots), 4096);
-    const rings = createRegion({ name: "koala-rings", bytes, appMayWrite: true });
-    const doorbell = doorbellCreate();
-    const [appListens, appDoorbell] = doorbellPair();
-    const port = portOf(id, identity);
-    const { ringSlots, callsPerApp: callsMax } = limits;
-    const engineOptions = this.engineOptions({
-      port,
-      rings,
-      ringSlots,
-      callsMax,
-      controlFd,
-      appDoorbell,
-    });
-    const engine = this.frontend.create(engineOptions);
-    port.engine = engine;
-    const sendBytes = limits.heapRegionBytes;
-    engine.send.add(0, createRegion({ name: "koala-send", bytes: sendBytes, appMayWrite: true }));
-    const app: HostedApp = {
-      id,
-      identity,
-      port,
-      engineOptions,
-      controlFd,
-      rings,
-      doorbell,
-      appDoorbell,
-      attachedMs: Date.now(),
-      watchesServices: false,
-    };
-    this.welcome(app, appListens);
-    closeFd(appListens);
-    return app;
+    const undo: (() => void)[] = [];
+    try {
+      const bytes = appRegionBytes(limits.heapRegionBytes, limits.ringSlots);
+      const region = createRegion({ name: "koala-app", bytes, appMayWrite: true });
+      undo.push(() => {
+        closeRegion(region.memory);
+        closeFd(region.fd);
+      });
+      const doorbell = doorbellCreate();
+      undo.push(() => closeFd(doorbell));
+      const [appListens, appDoorbell] = doorbellPair();
+      undo.push(
+        () => closeFd(appDoorbell),
+        () => closeFd(appListens),
+      );
+      const app = this.made({ id, identity, controlFd, region, doorbell, appDoorbell });
+      this.welcome(app, appListens);
+      closeFd(appListens);
+      return app;
+    } catch (error) {
+      for (const step of undo) step();
+      throw error;
+    }
+  }
+
+  private made(
+    parts: Pick<HostedApp, "id" | "identity" | "controlFd" | "region" | "doorbell" | "appDoorbell">,
+  ): HostedApp {
+    const port = portOf(parts.id, parts.identity);
+    const { ringSlots, callsPerApp: callsMax } = this.options.config.limits;
+    const engineOptions = this.engineOptions({ ...parts, port, ringSlots, callsMax });
+    port.engine = this.frontend.create(engineOptions);
+    return { ...parts, port, engineOptions, attachedMs: Date.now(), watchesServices: false };
   }
 
   private engineOptions({
     port,
-    rings,
+    region,
     ringSlots,
     callsMax,
     controlFd,
     appDoorbell,
-  }: Pick<HostedApp, "port" | "rings" | "controlFd" | "appDoorbell"> &
+  }: Pick<HostedApp, "port" | "region" | "controlFd" | "appDoorbell"> &
     Pick<AppEngineOptions, "ringSlots" | "callsMax">): AppEngineOptions {
     const { config, runtime, router, translator } = this.options;
     const { limits } = config;
@@ -350,7 +356,7 @@ export class AppHost {
       port,
       router,
       runtime,
-      rings: rings.memory,
+      region: region.memory,
       ringSlots,
       callsMax,
       metadataBytesMax: limits.metadataBytes,
@@ -378,8 +384,6 @@ export class AppHost {
   private welcome(app: HostedApp, appListens: number): void {
     const { config } = this.options;
     const { limits } = config;
-    const sendRegion = app.port.engine.send.get(0)!;
-    const receiveRegion = app.port.engine.receive.first;
     const appLimits: AppLimits = {
       messageBytesMax: limits.messageBytes,
       metadataBytesMax: limits.metadataBytes,
@@ -395,11 +399,10 @@ export class AppHost {
         app: app.id,
         daemon: { name: config.daemon.name, version, pid: process.pid },
         limits: appLimits,
-        ringsBytes: app.rings.memory.buffer.byteLength,
-        sendRegion: { id: 0, bytes: sendRegion.memory.buffer.byteLength },
-        receiveRegion: { id: 0, bytes: receiveRegion.memory.buffer.byteLength },
+        ringsOffset: ringsOffsetIn(app.region.memory, limits.ringSlots),
+        regionBytes: app.region.memory.buffer.byteLength,
       },
-      [app.rings.fd, app.doorbell, appListens, sendRegion.fd, receiveRegion.fd],
+      [app.region.fd, app.doorbell, appListens],
     );
   }
 
@@ -427,7 +430,7 @@ export class AppHost {
         this.grow(app, request);
         return;
       case "shrink":
-        if (request.region === 0 || !app.port.engine.removeSendRegion(request.region)) {
+        if (!app.port.engine.removeSendRegion(request.region)) {
           this.close(
             app,
             "ERR_APP_PROTOCOL",

@@ -11,14 +11,14 @@ import type { AppIdentity } from "./commands.ts";
 
 /** The state of an app whose engine is suspended, or whose runtime stands still. Changes nothing. */
 export function saveApp(app: HostedApp): AppState {
-  const { id, identity, port, engineOptions, controlFd, rings, doorbell, appDoorbell } = app;
+  const { id, identity, port, engineOptions, controlFd, region, doorbell, appDoorbell } = app;
   return {
     id,
     identity,
     controlFd,
     doorbell,
     appDoorbell,
-    rings: { fd: rings.fd, bytes: rings.memory.buffer.byteLength },
+    region: { fd: region.fd, bytes: region.memory.buffer.byteLength },
     ringSlots: engineOptions.ringSlots,
     callsMax: engineOptions.callsMax,
     attachedMs: app.attachedMs,
@@ -52,11 +52,11 @@ export function portOf(id: number, identity: AppIdentity): AppPort {
 /** What `loadApp` makes of a state. */
 export interface LoadedApp {
   readonly port: AppPort;
-  readonly rings: Region;
+  readonly region: Region;
 }
 
 /**
- * The app's port with its bindings and exports, and its rings. Throws, and leaves nothing behind then, when
+ * The app's port with its bindings and exports, and its region. Throws, and leaves nothing behind then, when
  * a schema is not known or memory can't be mapped.
  */
 export function loadApp(state: AppState, schemas: SchemaStore): LoadedApp {
@@ -86,20 +86,20 @@ export function loadApp(state: AppState, schemas: SchemaStore): LoadedApp {
       port.exports[id] =
         saved === null ? undefined : { id, party: port, name: saved.name, schema: acquire(saved) };
     });
-    const { fd, bytes } = state.rings;
-    return { port, rings: { fd, memory: mapRegion(fd, bytes, true) } };
+    const { fd, bytes } = state.region;
+    return { port, region: { fd, memory: mapRegion(fd, bytes, true) } };
   } catch (error) {
     for (const schema of used) schemas.release(schema);
     throw error;
   }
 }
 
-/** Undoes `loadApp`; descriptors stay open. */
-export function unloadApp({ port, rings }: LoadedApp, schemas: SchemaStore): void {
+/** Undoes `loadApp`, for what is still sent from once it has been; descriptors stay open. */
+export function unloadApp({ port, region }: LoadedApp, schemas: SchemaStore): void {
   for (const entry of [...port.bindings, ...port.exports]) {
     if (entry !== undefined) schemas.release(entry.schema);
   }
-  closeRegion(rings.memory);
+  port.whenUnpinned(() => closeRegion(region.memory));
 }
 
 function refOf({ typeName, hash }: ServiceSchema): SchemaRef {

@@ -6,7 +6,7 @@
  * A packet is at most `controlPacketBytesMax`; a schema travels in a memfd of the app that the daemon
  * reads with pread and never maps.
  */
-export const CONTROL_VERSION = 1;
+export const CONTROL_VERSION = 2;
 /** Below the default socket buffer of Linux (208 KiB), so that a packet is never refused for size. */
 export const controlPacketBytesMax: number = 64 * 1024;
 /** Name of the socket inside the prefix directory. */
@@ -63,8 +63,9 @@ export interface AppLimits {
 /** Daemon to app. */
 export type DaemonMessage =
   /**
-   * Answer to `hello`. Descriptors, in order: 0 rings region, 1 doorbell that wakes the daemon, 2 the listening
-   * end of the doorbell that wakes the app, 3 first region of the send heap, 4 first region of the receive heap (read-only).
+   * Answer to `hello`. Descriptors, in order: 0 the app's first region, 1 doorbell that wakes the daemon, 2 the
+   * listening end of the doorbell that wakes the app. The region has `regionBytes`: region 0 of the send heap,
+   * and from `ringsOffset` on the rings, the app's send ring first. Regions of the receive heap (read-only) come when they are needed.
    */
   | {
       op: "welcome";
@@ -72,9 +73,8 @@ export type DaemonMessage =
       app: number;
       daemon: { name: string; version: string; pid: number };
       limits: AppLimits;
-      ringsBytes: number;
-      sendRegion: { id: number; bytes: number };
-      receiveRegion: { id: number; bytes: number };
+      ringsOffset: number;
+      regionBytes: number;
     }
   /** Answer to `bind`: the id for word 2 of CALL slots. */
   | { op: "bound"; seq: number; binding: number }
@@ -97,9 +97,3 @@ export type DaemonMessage =
   | { op: "drain" }
   /** Last packet. `reconnect`: whether trying again makes sense. */
   | { op: "closed"; code: string; message: string; reconnect: boolean };
-
-/**
- * Where the two rings lie in the rings region: the app's send ring at 0, then its receive ring. See
- * `ringBytes` in `@koala/shm`.
- */
-export const SEND_RING_OFFSET = 0;
