@@ -6,6 +6,8 @@ import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Child, type ChildExit, type Ending, spawnNode, until } from "@koala/testing";
 import { atEnd, createFolder, startDaemon } from "./cluster.ts";
+import { Kitchen } from "./gen/test/v1/kitchen_pb.ts";
+import { connectTo, startKitchen } from "./kitchen.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const ctlProgram = join(root, "packages/ctl/dist/main.js");
@@ -162,6 +164,26 @@ describe("koalactl dev", { timeout: 170_000 }, () => {
     dev.kill("SIGINT");
     assert.deepEqual(await dev.exit(), clean, dev.output());
     await until("the second daemon has ended", () => !isAlive(after));
+  });
+
+  it("lets calls end after Ctrl-C, and cuts them off after a second one", async (t) => {
+    for (const count of [1, 2]) {
+      const { dev, prefix } = await startDev(t, createFolder(t));
+      const server = await startKitchen(t, { prefix });
+      const mesh = await connectTo(t, { prefix });
+      const call = mesh.client(Kitchen, "kitchen").wait({ key: "dish" });
+      const outcome = call.then(
+        () => "replied",
+        () => "failed",
+      );
+      await server.line(/^began dish$/);
+      dev.kill("SIGINT");
+      await dev.line(/ draining /);
+      if (count === 1) server.write("release dish");
+      else dev.kill("SIGINT");
+      assert.equal(await outcome, count === 1 ? "replied" : "failed");
+      assert.deepEqual(await dev.exit(), clean, dev.output());
+    }
   });
 
   it("leaves a daemon alone that is there already", async (t) => {

@@ -1,6 +1,6 @@
 /** Where results go, and how they look: tables for people, one line of JSON for programs. */
 import { KoalaError, messageOf } from "@koala/interface";
-import { isRpcError } from "@koala/mrpc/rpc-error";
+import { RpcError } from "@koala/mrpc/rpc-error";
 import { type Column, formatTable, type Paint, paintFor, printable } from "./table.ts";
 
 export type Format = "table" | "json";
@@ -77,7 +77,7 @@ interface Facts {
 }
 
 function factsOf(error: unknown): Facts {
-  if (isRpcError(error)) {
+  if (error instanceof RpcError) {
     const { code, reason: message, statusName: status, origin, retryable } = error;
     return { code, message, status, origin, retryable };
   }
@@ -86,7 +86,7 @@ function factsOf(error: unknown): Facts {
 }
 
 function textOf(error: unknown): string[] {
-  if (isRpcError(error)) {
+  if (error instanceof RpcError) {
     return [`${error.statusName}  from ${error.origin}`, `  ${error.reason}`];
   }
   if (error instanceof KoalaError) {

@@ -25,6 +25,8 @@ export interface DevOptions {
   readonly temporary: boolean;
 }
 
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 /** Runs it until the user ends it; rejects with `ERR_CTL_DEV` when it ends by itself. */
 export async function runDev(options: DevOptions, context: Context): Promise<void> {
   const { givenPrefix, env, output } = context;
@@ -60,12 +62,14 @@ export async function runDev(options: DevOptions, context: Context): Promise<voi
       },
     );
     const stop = (): void => void daemon.stop();
-    signal.addEventListener("abort", stop, { once: true });
-    // Whoever presses Ctrl-C again does not want to wait for calls.
-    const again = (): void => void (signal.aborted && daemon.stop());
-    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, again);
+    const stopOnSignals = (): void => {
+      stop();
+      // Whoever presses Ctrl-C again does not want to wait for calls.
+      for (const name of signals) process.on(name, stop);
+    };
+    signal.addEventListener("abort", stopOnSignals, { once: true });
     const end = await daemon.ended;
-    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.off(name, again);
+    for (const name of signals) process.off(name, stop);
     if (end !== 0) throw endError(end);
   } finally {
     over.abort();
