@@ -32,6 +32,7 @@ import {
   SEGMENT_ROW_BYTES,
   SlotFlag,
   SlotKind,
+  streamCreditInitial,
   TRACE_BYTES,
 } from "@koala/protocol";
 import {
@@ -65,8 +66,20 @@ export interface FakeCall {
 interface Forwarded {
   readonly caller: FakeApp;
   readonly callerId: number;
+  readonly hasBlock: boolean;
   readonly tag: number;
   readonly offset: number;
+  /** Credit of the messages to the callee, and to the caller. */
+  readonly credit: [number, number];
+}
+
+/** A MESSAGE or CREDIT on its way, as its sender wrote it. */
+export interface FakeMessage {
+  readonly kind: number;
+  readonly flags: number;
+  readonly count: number;
+  readonly cost: number;
+  readonly fromCallee: boolean;
 }
 
 export class FakeDaemon {
@@ -80,6 +93,10 @@ export class FakeDaemon {
   onBind: (target: string) => { code: string; status: number; message: string } | null = () => null;
   /** Answers `hello` with something else than a welcome when it returns that. */
   onHello: () => DaemonMessage | null = () => null;
+  /** Cancelled calls end with their status, and their callees are told. */
+  forwardsCancels = false;
+  /** Messages and credits of streams so far. */
+  readonly messages: FakeMessage[] = [];
   hellos = 0;
   /** Right after a welcome was sent. */
   onWelcome: (app: FakeApp) => void = () => {};
@@ -152,6 +169,8 @@ export class FakeApp {
   private readonly fds = new Int32Array(17);
   private readonly sendRegions: (Memory | undefined)[] = [];
   readonly forwarded: Map<number, Forwarded> = new Map<number, Forwarded>();
+  /** Who serves the calls of this app, by its ids. */
+  readonly callees: Map<number, { app: FakeApp; id: number }> = new Map();
   private readonly outgoing: Int32Array[] = [];
   private nextCallId = 7;
   private rings: Memory | null = null;
@@ -259,7 +278,9 @@ export class FakeApp {
     if ((slot[0]! & (SlotFlag.RELEASES << 8)) !== 0) this.free(slot[12]!, slot[13]!);
     if (kind === SlotKind.CALL) this.takeCall(slot);
     else if (kind === SlotKind.REPLY) this.takeReply(slot);
-    else if (kind === SlotKind.CANCEL) this.cancels.push({ id: slot[1]!, reason: slot[2]! });
+    else if (kind === SlotKind.CANCEL) this.takeCancel(slot[1]!, slot[2]!);
+    else if (kind === SlotKind.MESSAGE) this.takeMessage(slot);
+    else if (kind === SlotKind.CREDIT) this.takeCredit(slot);
     else if (kind === SlotKind.RELEASE) {
       for (let i = 0; i < slot[0]! >>> 16; i++) this.free(slot[1 + 2 * i]!, slot[2 + 2 * i]!);
     } else this.violation(`slot of kind ${kind}`);
@@ -283,14 +304,87 @@ export class FakeApp {
 
   private forward(caller: FakeApp, call: FakeCall, exportId: number): void {
     const id = this.nextCallId++;
-    const slot = this.place(SlotKind.CALL, id, call.bytes);
-    slot[0] = SlotKind.CALL | (call.slot[0]! & (0xffff0000 | (SlotFlag.TRACE << 8)));
+    const hasBlock = (call.slot[0]! & (SlotFlag.NO_BLOCK << 8)) === 0;
+    const slot = hasBlock ? this.place(SlotKind.CALL, id, call.bytes) : this.newSlot();
+    const flags = (SlotFlag.TRACE | SlotFlag.NO_BLOCK) << 8;
+    slot[0] = SlotKind.CALL | (call.slot[0]! & (0xffff0000 | flags));
+    slot[1] = id;
     slot[2] = exportId;
     slot[3] = call.slot[3]!;
     this.copyLengths(slot, call.slot);
     const [tag, offset] = [slot[4]!, slot[5]!];
-    this.forwarded.set(id, { caller, callerId: call.id, tag, offset });
+    const credit: [number, number] = [streamCreditInitial, streamCreditInitial];
+    this.forwarded.set(id, { caller, callerId: call.id, hasBlock, tag, offset, credit });
+    caller.callees.set(call.id, { app: this, id });
     this.flush();
+  }
+
+  private takeCancel(id: number, reason: number): void {
+    this.cancels.push({ id, reason });
+    if (!this.daemon.forwardsCancels) return;
+    const callee = this.callees.get(id);
+    if (callee === undefined) return;
+    this.callees.delete(id);
+    callee.app.cancelCall(callee.id, reason);
+    this.reply(id, reason, 1, "cancelled");
+  }
+
+  /** The call that a slot is about, and who gets what it says. */
+  private routeOf(
+    id: number,
+    fromCallee: boolean,
+  ): { call: Forwarded; app: FakeApp; id: number } | undefined {
+    if (fromCallee) {
+      const call = this.forwarded.get(id);
+      const isOpen = call !== undefined && call.caller.callees.has(call.callerId);
+      return isOpen ? { call, app: call.caller, id: call.callerId } : undefined;
+    }
+    const callee = this.callees.get(id);
+    const call = callee?.app.forwarded.get(callee.id);
+    return call === undefined ? undefined : { call, ...callee! };
+  }
+
+  private takeMessage(slot: Int32Array): void {
+    const flags = (slot[0]! >>> 8) & 0xff;
+    const fromCallee = (flags & SlotFlag.FROM_CALLEE) !== 0;
+    const hasBlock = (flags & SlotFlag.NO_BLOCK) === 0;
+    const route = this.routeOf(slot[1]!, fromCallee);
+    const bytes = hasBlock ? this.gather(slot, false) : new Uint8Array(0);
+    if (hasBlock) this.release(slot[4]!, slot[5]!);
+    const { messages } = this.daemon;
+    const [cost, count] = [slot[3]!, slot[10]!];
+    messages.push({ kind: SlotKind.MESSAGE, flags, count, cost, fromCallee });
+    if (cost !== slot[6]! + slot[8]!) this.violation("a cost that is not the size");
+    if (count > 0 !== cost > 0) this.violation("a count without messages, or the reverse");
+    if (route === undefined) return;
+    const { credit } = route.call;
+    const side = fromCallee ? 1 : 0;
+    if (count > 0 && credit[side] <= 0) this.violation("a message without credit");
+    credit[side] -= cost;
+    const to = route.app;
+    if (to.closed) return;
+    const onward = hasBlock ? to.place(SlotKind.MESSAGE, route.id, bytes) : to.newSlot();
+    onward[0] = SlotKind.MESSAGE | ((flags & ~SlotFlag.RELEASES) << 8);
+    onward[1] = route.id;
+    onward[3] = cost;
+    this.copyLengths(onward, slot);
+    onward[10] = count;
+    to.flush();
+  }
+
+  private takeCredit(slot: Int32Array): void {
+    const fromCallee = (slot[0]! & (SlotFlag.FROM_CALLEE << 8)) !== 0;
+    const [id, bytes] = [slot[1]!, slot[3]!];
+    const flags = (slot[0]! >>> 8) & 0xff;
+    this.daemon.messages.push({ kind: SlotKind.CREDIT, flags, count: 0, cost: bytes, fromCallee });
+    if (bytes <= 0) this.violation(`a credit of ${bytes}`);
+    const route = this.routeOf(id, fromCallee);
+    if (route === undefined || route.app.closed) return;
+    // Credit of the callee is for messages to it.
+    route.call.credit[fromCallee ? 0 : 1] += bytes;
+    const flag = fromCallee ? SlotFlag.FROM_CALLEE << 8 : 0;
+    route.app.newSlot().set([SlotKind.CREDIT | flag, route.id, 0, bytes]);
+    route.app.flush();
   }
 
   private takeReply(slot: Int32Array): void {
@@ -300,12 +394,17 @@ export class FakeApp {
       return;
     }
     this.forwarded.delete(slot[1]!);
-    if ((slot[0]! & (SlotFlag.HOLD << 8)) === 0) this.free(call.tag, call.offset);
+    const isHeld = (slot[0]! & (SlotFlag.HOLD << 8)) !== 0;
+    if (call.hasBlock && !isHeld) this.free(call.tag, call.offset);
     const isBare = (slot[0]! & (SlotFlag.NO_BLOCK << 8)) !== 0;
     const bytes = isBare ? new Uint8Array(0) : this.gather(slot, true);
     const { caller } = call;
-    if (!caller.closed) {
-      const answer = caller.place(SlotKind.REPLY, call.callerId, bytes);
+    // A cancelled one has its reply.
+    const isOpen = caller.callees.delete(call.callerId);
+    if (!caller.closed && isOpen) {
+      const answer = isBare ? caller.newSlot() : caller.place(SlotKind.REPLY, call.callerId, bytes);
+      answer[0] = SlotKind.REPLY | (slot[0]! & (SlotFlag.NO_BLOCK << 8));
+      answer[1] = call.callerId;
       for (const i of [2, 3, 10]) answer[i] = slot[i]!;
       this.copyLengths(answer, slot);
       caller.flush();
@@ -351,7 +450,8 @@ export class FakeApp {
     }
     const tail = offset + inline + segments * SEGMENT_ROW_BYTES;
     const traceBytes = (slot[0]! & (SlotFlag.TRACE << 8)) === 0 ? 0 : TRACE_BYTES;
-    const tailBytes = traceBytes + padTo8(slot[9]!) + (isReply ? padTo8(slot[3]!) + padTo8(slot[10]!) : 0);
+    const tailBytes =
+      traceBytes + padTo8(slot[9]!) + (isReply ? padTo8(slot[3]!) + padTo8(slot[10]!) : 0);
     parts.push(memory.u8.slice(tail, tail + tailBytes));
     return Buffer.concat(parts);
   }
