@@ -53,6 +53,7 @@ describe("checkConfig", () => {
         links: 256,
         linkWindowBytes: 64 * miB,
         streamWindowBytes: 2 * miB,
+        streamBufferBytes: miB / 4,
         servicesPerApp: 256,
       },
       link: {

@@ -63,6 +63,8 @@ export interface LimitsConfig {
   readonly linkWindowBytes: number;
   /** Bytes in flight of one stream, one way. */
   readonly streamWindowBytes: number;
+  /** Messages of one streaming call that wait for its reader in an app, bytes, one way. */
+  readonly streamBufferBytes: number;
   /** Services that one app may serve. */
   readonly servicesPerApp: number;
 }

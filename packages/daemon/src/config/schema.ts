@@ -86,6 +86,7 @@ const limitsKeys = {
   links: countField({ min: 1, max: 4096, default: 256 }),
   link_window: sizeField({ min: 64 * kiB, max: giB, default: "64MiB" }),
   stream_window: sizeField({ min: 16 * kiB, max: giB, default: "2MiB" }),
+  stream_buffer: sizeField({ min: 64 * kiB, max: giB, default: "256KiB" }),
   services_per_app: countField({ min: 1, max: 4096, default: 256 }),
 };
 
@@ -210,6 +211,7 @@ const limitsSection: z.ZodType<LimitsConfig> = table(
     links: limits.links,
     linkWindowBytes: limits.link_window,
     streamWindowBytes: limits.stream_window,
+    streamBufferBytes: limits.stream_buffer,
     servicesPerApp: limits.services_per_app,
   })),
 );

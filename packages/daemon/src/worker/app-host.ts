@@ -390,6 +390,7 @@ export class AppHost {
       callsMax: limits.callsPerApp,
       ringSlots: limits.ringSlots,
       sendHeapBytesMax: limits.sendHeapBytes,
+      streamBufferBytes: limits.streamBufferBytes,
     };
     send(
       app.controlFd,

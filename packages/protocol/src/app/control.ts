@@ -58,6 +58,8 @@ export interface AppLimits {
   ringSlots: number;
   /** All regions of the send heap together, bytes. */
   sendHeapBytesMax: number;
+  /** Messages of one stream that may be on their way to this app and not taken, bytes. */
+  streamBufferBytes: number;
 }
 
 /** Daemon to app. */
