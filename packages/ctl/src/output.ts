@@ -1,6 +1,6 @@
 /** Where results go, and how they look: tables for people, one line of JSON for programs. */
 import { KoalaError, messageOf } from "@koala/interface";
-import { RpcError } from "@koala/mrpc/rpc-error";
+import { isRpcError } from "@koala/mrpc/rpc-error";
 import { type Column, formatTable, type Paint, paintFor, printable } from "./table.ts";
 
 export type Format = "table" | "json";
@@ -77,7 +77,7 @@ interface Facts {
 }
 
 function factsOf(error: unknown): Facts {
-  if (error instanceof RpcError) {
+  if (isRpcError(error)) {
     const { code, reason: message, statusName: status, origin, retryable } = error;
     return { code, message, status, origin, retryable };
   }
@@ -86,7 +86,7 @@ function factsOf(error: unknown): Facts {
 }
 
 function textOf(error: unknown): string[] {
-  if (error instanceof RpcError) {
+  if (isRpcError(error)) {
     return [`${error.statusName}  from ${error.origin}`, `  ${error.reason}`];
   }
   if (error instanceof KoalaError) {

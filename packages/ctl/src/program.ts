@@ -9,6 +9,7 @@ import { addConfigCommands } from "./config-commands.ts";
 import type { ContextOf } from "./context.ts";
 import { addDoctorCommand } from "./doctor/doctor-command.ts";
 import { addEventCommand } from "./event-commands.ts";
+import { addExplainCommand } from "./explain-commands.ts";
 import { takeInterrupts } from "./interrupt.ts";
 import { appColumns, bindingColumns, linkColumns, serviceColumns } from "./list-columns.ts";
 import { addModuleCommands } from "./module-commands.ts";
@@ -76,6 +77,7 @@ export function createProgram(surroundings: Surroundings): Command {
   addUpgradeCommand(program, contextOf);
   addEventCommand(program, contextOf);
   addRuntimeCommands(program, contextOf);
+  addExplainCommand(program, contextOf);
   return program;
 }
 
