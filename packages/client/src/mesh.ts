@@ -19,7 +19,7 @@ import type { Interceptor } from "./interceptor.ts";
 import type { Log } from "./log.ts";
 import { controlSocketPath } from "./prefix.ts";
 import { RpcError } from "./rpc-error.ts";
-import { type CloseOptions, type ServeOptions, Server } from "./server.ts";
+import { type CloseOptions, MeshServer, type ServeOptions, type Server } from "./server.ts";
 import { ServiceBinding } from "./service-binding.ts";
 import { ServiceDirectory, type ServicesListener } from "./service-directory.ts";
 import type { ServiceRoutes } from "./service-router.ts";
@@ -83,7 +83,7 @@ export class MeshConnection implements Mesh, DatapathOwner {
   private readonly path: string;
   private readonly bindings = new Map<string, ServiceBinding>();
   private readonly clients = new Map<ServiceBinding, unknown>();
-  private readonly servers = new Set<Server>();
+  private readonly servers = new Set<MeshServer>();
   private readonly directory: ServiceDirectory;
   private isClosed = false;
   private isDraining = false;
@@ -147,7 +147,7 @@ export class MeshConnection implements Mesh, DatapathOwner {
   async serve(options: ServeOptions, routes: ServiceRoutes): Promise<Server> {
     if (this.isClosed) throw new KoalaError("ERR_MESH_CLOSED", "serve: the mesh was closed");
     checkName("ERR_SERVE_NAME", "serve: name", options.name);
-    const server = new Server(this, options, routes);
+    const server = new MeshServer(this, options, routes);
     this.servers.add(server);
     try {
       await server.start(this.isDraining ? null : this.datapath);
@@ -268,7 +268,7 @@ export class MeshConnection implements Mesh, DatapathOwner {
     );
   }
 
-  forget(server: Server): void {
+  forget(server: MeshServer): void {
     this.servers.delete(server);
   }
 

@@ -28,15 +28,38 @@ export interface ServerClosed {
   cut: number;
 }
 
-const graceMsDefault = 5000;
+/** How long running handlers may go on when nobody says so. */
+export const graceMsDefault = 5000;
 /** How long the daemon may take to read the last replies. */
 const settleMsMax = 1000;
 const pollMs = 5;
 
-export class Server {
+/** Services that are offered under a name. */
+export interface Server extends AsyncDisposable {
+  readonly name: string;
+  /**
+   * No new calls; waits for running handlers and for the daemon to have their replies. Calls that are
+   * still running after the grace time end with UNAVAILABLE.
+   */
+  close(options?: CloseOptions): Promise<ServerClosed>;
+}
+
+/** The services that `routes` adds. Throws a `KoalaError` when there is none. */
+export function exportsOf(options: ServeOptions, routes: ServiceRoutes): ServiceExport[] {
+  const { name, interceptors = [] } = options;
+  const exports: ServiceExport[] = [];
+  routes(new ServiceCollector(name, interceptors, exports));
+  if (exports.length > 0) return exports;
+  throw new KoalaError(
+    "ERR_SERVE_EMPTY",
+    `serve "${name}": no service was registered; call r.service(Service, implementation)`,
+  );
+}
+
+export class MeshServer implements Server {
   readonly name: string;
   private readonly mesh: MeshConnection;
-  private readonly exports: ServiceExport[] = [];
+  private readonly exports: readonly ServiceExport[];
   /** Ids of what the daemon routes here, on the connection that there is. */
   private readonly ids = new Map<ServiceExport, number>();
   private readonly unanswered = new Set<ServiceExport>();
@@ -48,14 +71,7 @@ export class Server {
   constructor(mesh: MeshConnection, options: ServeOptions, routes: ServiceRoutes) {
     this.mesh = mesh;
     this.name = options.name;
-    const { interceptors = [] } = options;
-    routes(new ServiceCollector(this.name, interceptors, this.exports));
-    if (this.exports.length === 0) {
-      throw new KoalaError(
-        "ERR_SERVE_EMPTY",
-        `serve "${this.name}": no service was registered; call r.service(Service, implementation)`,
-      );
-    }
+    this.exports = exportsOf(options, routes);
   }
 
   /** Resolves once the daemon routes calls of every service here. */
@@ -67,10 +83,6 @@ export class Server {
     });
   }
 
-  /**
-   * No new calls; waits for running handlers and for the daemon to have their replies. Calls that are
-   * still running after the grace time end with UNAVAILABLE.
-   */
   close(options: CloseOptions = {}): Promise<ServerClosed> {
     this.closing ??= this.closeOnce(options.graceMs ?? graceMsDefault);
     return this.closing;
