@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Child, spawnNode, until } from "@koala/testing";
+import { askAdmin } from "./admin.ts";
 import { atEnd, createFolder, startDaemon } from "./cluster.ts";
 import { Kitchen } from "./gen/test/v1/kitchen_pb.ts";
 import { connectTo, startKitchen, untilPrinted } from "./kitchen.ts";
 import { rejection } from "./rejection.ts";
+
+const startDeadlineMs = 60_000;
 
 /** A daemon that need not come up. */
 function startAttempt(test: TestContext, args: readonly string[]): Child {
@@ -90,16 +93,62 @@ test("a port that is taken", async (t) => {
 test("a prefix that another daemon uses", async (t) => {
   const first = await startDaemon(t);
   const child = startAttempt(t, ["--prefix", first.prefix, "--listen", ""]);
-  await assertRefused(child, 1, /^koalad: .*another koalad serves it; use another --prefix/);
+  await assertRefused(
+    child,
+    1,
+    new RegExp(
+      `^koalad: ${first.prefix}: another koalad \\(process ${first.pid}\\) serves it; use another --prefix`,
+    ),
+  );
   assert.equal((await first.status()).state, "running");
   await connectTo(t, first);
+});
+
+test("of daemons that start at the same moment exactly one serves", async (t) => {
+  const prefix = join(createFolder(t), "prefix");
+  // From the second round on there is what a killed daemon has left.
+  for (let round = 0; round < 6; round++) {
+    const children = [1, 2, 3].map(() => startAttempt(t, ["--prefix", prefix, "--listen", ""]));
+    const served: Child[] = [];
+    await Promise.all(
+      children.map(async (child) => {
+        const ready = child.line(/^koalad: ready/, startDeadlineMs).then(
+          () => served.push(child),
+          () => {}, // it has ended without that line
+        );
+        await Promise.race([ready, child.exit()]);
+      }),
+    );
+    const [winner, ...more] = served;
+    assert.ok(winner !== undefined && more.length === 0, children.map((c) => c.output()).join());
+    for (const child of children) {
+      if (child === winner) continue;
+      await assertRefused(child, 1, /another koalad(, which has just started,| \(process \d+\))/);
+    }
+    assert.equal((await askAdmin(prefix, "/v1/status")).pid, winner.pid);
+    assert.equal(readFileSync(join(prefix, "koalad.lock"), "utf8"), `${winner.pid}\n`);
+    process.kill(winner.pid, round === 5 ? "SIGTERM" : "SIGKILL");
+    await winner.exit();
+  }
+  assert.deepEqual(readdirSync(prefix), []);
+});
+
+test("the lock of a prefix goes along in an upgrade", async (t) => {
+  const first = await startDaemon(t);
+  await first.upgrade();
+  const pid = first.currentPid();
+  assert.notEqual(pid, first.pid);
+  const child = startAttempt(t, ["--prefix", first.prefix, "--listen", ""]);
+  await assertRefused(child, 1, new RegExp(`another koalad \\(process ${pid}\\) serves it`));
+  await first.stop();
+  assert.deepEqual(readdirSync(first.prefix), ["koala.toml"]);
 });
 
 test("a prefix that can't be made", async (t) => {
   const file = join(createFolder(t), "file");
   writeFileSync(file, "");
   const child = startAttempt(t, ["--prefix", join(file, "prefix"), "--listen", ""]);
-  await assertRefused(child, 1, /^koalad: can't listen at .*file\/prefix\/koala\.sock: ENOTDIR/);
+  await assertRefused(child, 1, /^koalad: can't use .*file\/prefix: ENOTDIR/);
 });
 
 test("a prefix that is too long for a socket", async (t) => {
@@ -137,7 +186,7 @@ test("a configuration that is wrong", async (t) => {
 test("the sockets of a killed daemon are replaced", async (t) => {
   const first = await startDaemon(t);
   assert.deepEqual(await first.kill(), { code: null, signal: "SIGKILL" });
-  const left = ["admin.sock", "koala.sock", "koala.toml", "koalad.pid"];
+  const left = ["admin.sock", "koala.sock", "koala.toml", "koalad.lock", "koalad.pid"];
   assert.deepEqual(readdirSync(first.prefix).sort(), left);
   const second = await startDaemon(t, { prefix: first.prefix });
   await connectTo(t, second);

@@ -197,6 +197,12 @@ export interface Binding {
   closeFd(fd: number): void;
   /** Cold. A second descriptor for the same file, close-on-exec. */
   duplicateFd(fd: number): number;
+  /**
+   * Cold. Takes the lock of an open file (flock), without waiting: 1 when this opening of the file has it,
+   * 0 when another has. It lasts until the last descriptor of the opening is closed, in whatever process,
+   * so it can be sent to another one.
+   */
+  lockFile(fd: number): number;
   /** Hot. CLOCK_MONOTONIC, the same for all processes of the host. */
   monotonicMicros(): number;
   /** Hot. Processor time that this thread has used. */

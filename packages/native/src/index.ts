@@ -59,6 +59,7 @@ export const socketScatter: Binding["socketScatter"] = native.socketScatter;
 export const descriptorLedger: Binding["descriptorLedger"] = native.descriptorLedger;
 export const closeFd: Binding["closeFd"] = native.closeFd;
 export const duplicateFd: Binding["duplicateFd"] = native.duplicateFd;
+export const lockFile: Binding["lockFile"] = native.lockFile;
 export const monotonicMicros: Binding["monotonicMicros"] = native.monotonicMicros;
 export const threadCpuMicros: Binding["threadCpuMicros"] = native.threadCpuMicros;
 export const processCpuMicros: Binding["processCpuMicros"] = native.processCpuMicros;

@@ -33,6 +33,7 @@ import type { DaemonReport } from "./admin-report.ts";
 import { type AdminServer, startAdminServer } from "./admin-server.ts";
 import { addStatusRoutes } from "./admin-status-routes.ts";
 import { AppServer } from "./app-server.ts";
+import { PrefixLock } from "./prefix-lock.ts";
 import { addModulesRoute, addModuleUpgradeRoute } from "./upgrade-routes.ts";
 
 const acceptsPerTurn = 64;
@@ -65,6 +66,7 @@ export class Daemon {
   private readonly engineUpgrades: EngineUpgrades;
   /** Moves apps between runtimes. */
   readonly moves: AppMoves;
+  private lock: PrefixLock | undefined;
   private appServer: AppServer | undefined;
   private adminServer: AdminServer | undefined;
   private listener: Listener | undefined;
@@ -250,6 +252,7 @@ export class Daemon {
     return {
       ...{ log, events, runtimes, appServer, adminServer, listener },
       prefix: config.daemon.prefix,
+      lock: this.lock?.fd ?? -1,
       policies: this.policies,
       pauseLinks: () => this.pauseLinks(),
       takeLinks: () => this.takeLinks(),
@@ -332,6 +335,8 @@ export class Daemon {
     await admin;
     this.appServer?.close();
     removePidFile(this.config.daemon.prefix);
+    // The last: whoever waits for it finds the folder as it should be.
+    this.lock?.release();
   }
 
   /** The variable wins over the file, as at the start. */
@@ -367,6 +372,9 @@ export class Daemon {
   /** The sockets in the daemon's directory; throws when another daemon lives there. */
   private claimPrefix(saved?: MainState): void {
     const { daemon, limits } = this.config;
+    const inherited = saved?.lock ?? -1;
+    this.lock =
+      inherited < 0 ? PrefixLock.take(daemon.prefix) : PrefixLock.adopt(daemon.prefix, inherited);
     this.appServer = new AppServer({
       path: join(daemon.prefix, CONTROL_SOCKET),
       appsMax: limits.apps,

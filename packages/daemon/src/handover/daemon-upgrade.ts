@@ -29,6 +29,7 @@ export interface UpgradedDaemon {
   readonly adminServer: AdminServer;
   readonly listener: Listener | undefined;
   readonly prefix: string;
+  readonly lock: number;
   readonly policies: Pick<PolicyManager, "count" | "saveShared">;
   /** Connections of peers wait. */
   pauseLinks(): void;
@@ -73,6 +74,7 @@ export class DaemonUpgrade {
     const area = log.area("daemon");
     const handingOver = new HandingOver({
       prefix: daemon.prefix,
+      lock: daemon.lock,
       instance: runtimes.identity.instance,
       nextRuntime: runtimes.identity.turn,
       listener: listener?.fd ?? -1,

@@ -32,6 +32,8 @@ export interface HandedOver {
   /** The port for other daemons; -1 when there is none. */
   readonly listener: number;
   readonly admin: number;
+  /** The lock of the folder. */
+  readonly lock: number;
   readonly policyCount: number;
   readonly runtimeCount: number;
   command(command: HandoverCommand): void;
@@ -183,6 +185,7 @@ export class HandingOver {
         admin: daemon.admin,
         listener: daemon.listener,
         runtimes: saved.map(({ fd, fds }) => ({ fd, fds })),
+        lock: daemon.lock,
       };
       const fds: number[] = [];
       const state = writeStateFile(

@@ -25,6 +25,8 @@ export interface MainState {
   /** The port for other daemons; -1 when there is none. */
   readonly listener: number;
   readonly runtimes: readonly RuntimeFile[];
+  /** That of the folder. */
+  readonly lock: number;
 }
 
 /** The same state with other numbers for its descriptors; asks for each one once, in a fixed order. */
@@ -39,5 +41,6 @@ export function swapMainDescriptors(state: MainState, swap: (fd: number) => numb
     admin: swap(state.admin),
     listener: state.listener < 0 ? -1 : swap(state.listener),
     runtimes: state.runtimes.map(({ fd, fds }) => ({ fd: swap(fd), fds: fds.map(swap) })),
+    lock: swap(state.lock),
   };
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,11 @@ int system_close(int fd) {
 int system_duplicate(int fd) {
   int duplicate = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   return duplicate >= 0 ? duplicate : -errno;
+}
+
+int system_lock(int fd) {
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return 1;
+  return errno == EWOULDBLOCK ? 0 : -errno;
 }
 
 static double micros_of(clockid_t clock) {

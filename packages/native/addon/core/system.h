@@ -11,6 +11,12 @@ int system_close(int fd);
 /* A second descriptor for the same file, close-on-exec. */
 int system_duplicate(int fd);
 
+/*
+ * Takes the lock of an open file, which lasts until the last descriptor of this opening is closed, in
+ * whatever process. 1: taken, also when it was before; 0: another opening of the file has it.
+ */
+int system_lock(int fd);
+
 double system_monotonic_micros(void);
 double system_thread_cpu_micros(void);
 double system_process_cpu_micros(void);

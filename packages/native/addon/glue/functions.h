@@ -51,6 +51,7 @@
   X(descriptorLedger, descriptor_ledger_call)           \
   X(closeFd, close_fd_call)                             \
   X(duplicateFd, duplicate_fd_call)                     \
+  X(lockFile, lock_file_call)                           \
   X(monotonicMicros, monotonic_micros_call)             \
   X(threadCpuMicros, thread_cpu_micros_call)            \
   X(processCpuMicros, process_cpu_micros_call)          \

@@ -20,6 +20,13 @@ napi_value duplicate_fd_call(napi_env env, napi_callback_info info) {
   return descriptor_or_throw(env, system_duplicate(fd), "fcntl", "F_DUPFD_CLOEXEC");
 }
 
+napi_value lock_file_call(napi_env env, napi_callback_info info) {
+  Arguments<1> arguments(env, info, "lockFile");
+  int32_t fd;
+  if (!arguments.read_int32(0, "fd", &fd)) return nullptr;
+  return number_or_throw(env, system_lock(fd), "flock");
+}
+
 napi_value monotonic_micros_call(napi_env env, napi_callback_info) {
   return make_number(env, system_monotonic_micros());
 }

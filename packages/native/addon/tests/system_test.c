@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "../core/doorbell.h"
 #include "check.h"
@@ -18,6 +20,22 @@ void system_tests(void) {
   CHECK_EQUAL(system_close(duplicate), 0);
   CHECK_EQUAL(system_close(bell), -EBADF);
   CHECK_EQUAL(system_duplicate(bell), -EBADF);
+
+  char path[] = "/tmp/koala-lock-XXXXXX";
+  int first = mkstemp(path);
+  int second = open(path, O_RDWR | O_CLOEXEC);
+  CHECK(first >= 0 && second >= 0);
+  CHECK_EQUAL(system_lock(first), 1);
+  CHECK_EQUAL(system_lock(first), 1);
+  CHECK_EQUAL(system_lock(second), 0);
+  int same = system_duplicate(first);
+  CHECK_EQUAL(system_close(first), 0);
+  CHECK_EQUAL(system_lock(second), 0);
+  CHECK_EQUAL(system_close(same), 0);
+  CHECK_EQUAL(system_lock(second), 1);
+  CHECK_EQUAL(unlink(path), 0);
+  CHECK_EQUAL(system_close(second), 0);
+  CHECK_EQUAL(system_lock(second), -EBADF);
 
   double before = system_monotonic_micros();
   CHECK(before > 0 && system_monotonic_micros() >= before);
