@@ -1,6 +1,8 @@
 /** What one runtime tells about its calls, for the main thread. */
 import type { AppTraffic, TrafficStatus } from "@koala/protocol";
+import type { AppEngineOptions } from "../datapath/app-engine.ts";
 import type { AppPort } from "../datapath/app-port.ts";
+import { appRegionBytes } from "../datapath/app-region.ts";
 import type { Binding } from "../datapath/binding.ts";
 import type { SchemaStore } from "../datapath/schema-store.ts";
 import type { CallObserver } from "./call-observer.ts";
@@ -11,7 +13,7 @@ export interface ObservedApp {
   readonly id: number;
   readonly identity: { readonly name: string; readonly pid: number };
   readonly port: AppPort;
-  readonly rings: { readonly memory: { readonly buffer: ArrayBuffer } };
+  readonly engineOptions: Pick<AppEngineOptions, "ringSlots">;
 }
 
 export interface RuntimeObserveOptions {
@@ -61,12 +63,12 @@ export class RuntimeObserve {
 
   private appTraffic(): AppTraffic[] {
     const { index: runtime, apps } = this.options;
-    return Array.from(apps(), ({ id, identity, port, rings }) => {
+    return Array.from(apps(), ({ id, identity, port, engineOptions }) => {
       const { engine, bytesIn, bytesOut } = port;
       const { callsMade, callsServed, outgoing, incoming } = engine;
       const { name, pid } = identity;
       const heaps = engine.send.bytes + engine.receive.usage().regionBytes;
-      const sharedBytes = heaps + rings.memory.buffer.byteLength;
+      const sharedBytes = heaps + appRegionBytes(0, engineOptions.ringSlots);
       const counts = { callsMade, callsServed, outgoing, incoming, bytesIn, bytesOut };
       return { id, runtime, name, pid, ...counts, sharedBytes };
     });
