@@ -9,6 +9,7 @@ import {
   closeFd,
   duplicateFd,
   EAGAIN,
+  EMFILE,
   EMSGSIZE,
   errnoName,
   POLL_IN,
@@ -34,12 +35,15 @@ import type { AreaLog } from "../log/index.ts";
 import type { RuntimePool } from "../runtimes/runtime-pool.ts";
 import { version } from "../version.ts";
 import type { AppIdentity } from "../worker/commands.ts";
+import { spareDescriptors } from "./app-room.ts";
 import type { RuntimeThread } from "./runtime-thread.ts";
 
 /** Connections that have not said hello are closed after this time. */
 const helloDeadlineMs = 5000;
 const packetsPerTurn = 64;
 const descriptorsMax = 16;
+
+const noDescriptors = "ERR_APP_DESCRIPTORS";
 
 interface Channel {
   readonly id: number;
@@ -73,6 +77,8 @@ export interface AppServerOptions {
   saved?: AppServerState | undefined;
   path: string;
   appsMax: number;
+  /** Descriptors that this process may have. */
+  openFilesMax: number;
   runtimes: RuntimePool;
   log: AreaLog;
   emitEvent: EmitEvent;
@@ -86,6 +92,8 @@ export class AppServer {
   private readonly packet = new Uint8Array(controlPacketBytesMax);
   private readonly fds = new Int32Array(1 + descriptorsMax);
   private nextId = 1;
+  /** Given up when there is no other one, to be able to tell who connects. */
+  private spare: number;
 
   /**
    * Listens; throws ERR_DAEMON_SOCKET when it can't, and says who is in the way. Apps that connect are
@@ -95,6 +103,7 @@ export class AppServer {
     this.options = options;
     const { saved } = options;
     this.listener = saved?.listener ?? listenAt(options.path);
+    this.spare = duplicateFd(this.listener);
     if (saved === undefined) return;
     this.nextId = saved.nextId;
     for (const { runtime: index, ...channel } of saved.channels) {
@@ -174,6 +183,7 @@ export class AppServer {
   close(): void {
     if (this.watcher >= 0) unwatch(this.watcher);
     closeFd(this.listener);
+    if (this.spare >= 0) closeFd(this.spare);
     for (const channel of [...this.channels.values()]) this.drop(channel);
     try {
       unlinkSync(this.options.path);
@@ -185,12 +195,43 @@ export class AppServer {
   private accept(): void {
     for (let i = 0; i < packetsPerTurn; i++) {
       const fd = socketAccept(this.listener);
+      if (fd === -EMFILE && this.turnAway()) continue;
       if (fd < 0) {
         if (fd !== -EAGAIN) this.options.log.error("accept failed", { reason: errnoName(fd) });
         return;
       }
       this.open(fd);
     }
+  }
+
+  /**
+   * There are no descriptors left: takes the next connection with the spare one, says why it can't stay, and
+   * closes it. Otherwise it would wait without an answer, and the listener be ready without end. True if there
+   * was one.
+   */
+  private turnAway(): boolean {
+    if (this.spare < 0) return false;
+    closeFd(this.spare);
+    this.spare = -1;
+    const fd = socketAccept(this.listener);
+    if (fd >= 0) {
+      this.options.log.warn("app refused", { code: noDescriptors, reason: this.fullText() });
+      const message = this.fullText();
+      tell({ fd }, { op: "closed", code: noDescriptors, message, reconnect: false });
+      closeFd(fd);
+    }
+    try {
+      this.spare = duplicateFd(this.listener);
+    } catch (error) {
+      // Another thread was faster. Whoever connects waits until there are descriptors again.
+      this.options.log.error("no descriptors left", { reason: messageOf(error) });
+    }
+    return fd >= 0;
+  }
+
+  private fullText(): string {
+    const { openFilesMax } = this.options;
+    return `the daemon has no descriptors left for another app (its limit of open files is ${openFilesMax}); raise LimitNOFILE in its unit of systemd, or ulimit -n, and start it again`;
   }
 
   private open(fd: number): void {
@@ -262,6 +303,11 @@ export class AppServer {
       );
       return;
     }
+    // The kernel gives the lowest number that is free, so this one says how many are in use.
+    if (channel.fd + spareDescriptors > this.options.openFilesMax) {
+      this.refuse(channel, noDescriptors, this.fullText());
+      return;
+    }
     if (channel.deadline !== null) clearTimeout(channel.deadline);
     const runtime = runtimes.place(hello.name);
     runtime.apps++;
@@ -303,7 +349,7 @@ export class AppServer {
   }
 }
 
-function tell({ fd }: Channel, message: DaemonMessage): void {
+function tell({ fd }: Pick<Channel, "fd">, message: DaemonMessage): void {
   sendMessage(fd, Buffer.from(JSON.stringify(message)), null);
 }
 

@@ -32,6 +32,7 @@ import { AdminRegistry } from "./admin-registry.ts";
 import type { DaemonReport } from "./admin-report.ts";
 import { type AdminServer, startAdminServer } from "./admin-server.ts";
 import { addStatusRoutes } from "./admin-status-routes.ts";
+import { readProcessRoom, reportRoom } from "./app-room.ts";
 import { AppServer } from "./app-server.ts";
 import { PrefixLock } from "./prefix-lock.ts";
 import { addModulesRoute, addModuleUpgradeRoute } from "./upgrade-routes.ts";
@@ -372,12 +373,15 @@ export class Daemon {
   /** The sockets in the daemon's directory; throws when another daemon lives there. */
   private claimPrefix(saved?: MainState): void {
     const { daemon, limits } = this.config;
+    const room = readProcessRoom();
+    reportRoom(this.log.area("daemon"), room, limits.apps);
     const inherited = saved?.lock ?? -1;
     this.lock =
       inherited < 0 ? PrefixLock.take(daemon.prefix) : PrefixLock.adopt(daemon.prefix, inherited);
     this.appServer = new AppServer({
       path: join(daemon.prefix, CONTROL_SOCKET),
       appsMax: limits.apps,
+      openFilesMax: room.openFilesMax,
       runtimes: this.runtimes,
       saved: saved?.apps,
       log: this.log.area("control"),

@@ -18,14 +18,14 @@ export class EpollWaiter implements Waiter {
   private readonly events = new Int32Array(2 * eventsMax);
   private readonly handlers: (((events: number) => void) | undefined)[] = [];
   private readonly tags = new Map<number, number>();
+  private readonly freeTags: number[] = [];
 
   /**
    * Calls back when a descriptor is ready. With POLL_EDGE (and for doorbells, which need not be read
    * then) once for each change. The descriptor must be removed before it is closed.
    */
   add(fd: number, events: number, ready: (events: number) => void): void {
-    const free = this.handlers.indexOf(undefined);
-    const tag = free >= 0 ? free : this.handlers.length;
+    const tag = this.freeTags.pop() ?? this.handlers.length;
     this.handlers[tag] = ready;
     this.tags.set(fd, tag);
     pollerAdd(this.poller, fd, tag, events);
@@ -41,6 +41,7 @@ export class EpollWaiter implements Waiter {
     if (tag === undefined) return;
     this.tags.delete(fd);
     this.handlers[tag] = undefined;
+    this.freeTags.push(tag);
     pollerRemove(this.poller, fd);
   }
 
