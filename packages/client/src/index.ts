@@ -26,6 +26,7 @@ export type {
   UnaryResponse,
 } from "./interceptor.ts";
 export type { Log, LogLevel } from "./log.ts";
+export { type LoopbackOptions, loopback } from "./loopback.ts";
 export type { Mesh } from "./mesh.ts";
 export { resolvePrefix } from "./prefix.ts";
 export { RpcError, type RpcErrorOptions } from "./rpc-error.ts";

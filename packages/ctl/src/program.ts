@@ -35,6 +35,19 @@ interface CallCommandFlags {
   wait?: boolean;
 }
 
+const helpBehind = `
+Environment:
+  KOALA_PREFIX  folder of the daemon, unless --prefix says it
+  NO_COLOR      no colours
+
+Exit codes: 0 it worked, 1 it was refused or failed, 2 wrong usage, 3 there is no daemon
+
+Examples:
+  koalactl init hello
+  koalactl status
+  koalactl call geo.v1.Geo/Nearest -d '{"lat": 47.4, "lon": 8.5}'
+`;
+
 /** The program; a command that fails makes `parseAsync` reject. */
 export function createProgram(surroundings: Surroundings): Command {
   const { stdout, stderr } = surroundings;
@@ -56,6 +69,7 @@ export function createProgram(surroundings: Surroundings): Command {
     })
     .showSuggestionAfterError(true)
     .showHelpAfterError("(koalactl --help shows what there is)")
+    .addHelpText("after", helpBehind)
     .exitOverride();
   const contextOf: ContextOf = () => {
     const { prefix, output } = program.opts<GlobalFlags>();
@@ -67,16 +81,23 @@ export function createProgram(surroundings: Surroundings): Command {
       interrupted: () => surroundings.interrupted ?? takeInterrupts(),
     };
   };
+  // Under which heading of the help a command stands; their order is that of the reference page.
+  program.commandsGroup("Projects and hosts:");
   addProjectCommands(program, contextOf);
   addDoctorCommand(program, contextOf);
+  program.commandsGroup("What there is:");
   addLists(program, contextOf);
+  program.commandsGroup("Calls:");
   addCall(program, contextOf);
+  program.commandsGroup("Changes:");
   addPolicyCommands(program, contextOf);
   addModuleCommands(program, contextOf);
   addConfigCommands(program, contextOf);
   addUpgradeCommand(program, contextOf);
+  program.commandsGroup("What there is:");
   addEventCommand(program, contextOf);
   addRuntimeCommands(program, contextOf);
+  program.commandsGroup("Calls:");
   addExplainCommand(program, contextOf);
   return program;
 }

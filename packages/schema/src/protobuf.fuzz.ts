@@ -170,6 +170,8 @@ function checkWellFormed(desc: DescMessage, bytes: Uint8Array): void {
   if (checkBytes(desc, bytes)) return;
   const { problem } = protobufCodecOf(codecFor(desc));
   assert.equal(problem, ProtobufCode.REQUIRED, `a well-formed message was refused: ${problem}`);
+  // What is missing may have been in a value that is replaced: it does not show in the message then.
+  if (odditiesIn(desc, bytes).replaced) return;
   assert.throws(() => toBinary(desc, fromBinary(desc, bytes)), /required/);
 }
 

@@ -1,4 +1,5 @@
 /** Protobuf's encoding as tests make it: valid, and in every form that senders may choose. */
+import assert from "node:assert/strict";
 import { type DescEnum, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
 import { layoutOf } from "./layout.ts";
@@ -185,14 +186,28 @@ export interface Oddities {
   replaced: boolean;
 }
 
-/** Looks through a well-formed message. */
+/** Looks through a message that is well-formed, apart from values that are replaced. */
 export function odditiesIn(desc: DescMessage, bytes: Uint8Array): Oddities {
-  const found: Oddities = { foreign: false, replaced: false };
+  const found: Findings = { foreign: false, replaced: false, malformed: [] };
   lookThrough(desc, bytes, found);
-  return found;
+  if (found.malformed.length === 0) return found;
+  assert.ok(found.replaced, `malformed, and nothing is replaced: ${String(found.malformed[0])}`);
+  return { foreign: true, replaced: true };
 }
 
-function lookThrough(desc: DescMessage, bytes: Uint8Array, found: Oddities): void {
+interface Findings extends Oddities {
+  readonly malformed: unknown[];
+}
+
+function lookThrough(desc: DescMessage, bytes: Uint8Array, found: Findings): void {
+  try {
+    lookThroughFields(desc, bytes, found);
+  } catch (error) {
+    found.malformed.push(error);
+  }
+}
+
+function lookThroughFields(desc: DescMessage, bytes: Uint8Array, found: Findings): void {
   const fields = new Map(wireFieldsOf(layoutOf(desc)).map((wire) => [wire.field.number, wire]));
   const seen = new Set<unknown>();
   forEachField(bytes, (fieldNumber, wireType, content) => {
@@ -205,7 +220,8 @@ function lookThrough(desc: DescMessage, bytes: Uint8Array, found: Oddities): voi
       found.foreign = true;
       return;
     }
-    if (shape === "single") {
+    // Entries may have the same key.
+    if (shape !== "list") {
       if (seen.has(oneof ?? wire)) found.replaced = true;
       seen.add(oneof ?? wire);
     }
@@ -220,7 +236,7 @@ function lookThroughEntry(
   form: WireForm,
   child: DescMessage | undefined,
   bytes: Uint8Array,
-  found: Oddities,
+  found: Findings,
 ): void {
   const seen = new Set<number>();
   forEachField(bytes, (fieldNumber, wireType, content) => {

@@ -22,7 +22,7 @@ const appsAtBest = 10_000;
  * rest is for the regions that its heaps grow by.
  */
 const descriptorsPerApp = 10;
-/** Three, and the regions that its heaps grow by. */
+/** About four, and the regions that its heaps grow by. */
 const mappingsPerApp = 6;
 /** The daemon itself: its threads, modules, links. */
 const ownDescriptors = 512;
