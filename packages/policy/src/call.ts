@@ -55,6 +55,23 @@ export interface PolicyMetadata {
 }
 
 /**
+ * One message of a streaming call, for the time of its handler. Which side of the call a message comes from
+ * is not the side on which the policy acts.
+ */
+export interface StreamMessage<Request = unknown, Response = unknown> {
+  /** `client`: a request; `server`: a response. */
+  readonly from: "client" | "server";
+  /** How many went before it in this direction, as far as this daemon has passed them on. */
+  readonly index: number;
+  /** Bytes of the message. */
+  readonly bytes: number;
+  /** The typed message, a view of a private copy; valid until the handler returns. */
+  readonly value: Request | Response;
+  /** Sends another message of the same type instead. */
+  replace(message: Request | Response): void;
+}
+
+/**
  * One call. The object is reused when the call has ended: a policy must not keep it longer than until its
  * `onResponse`. `request` and `response` are read from private copies, so nobody can change what a policy
  * has seen; views of them end with the handler that reads them.
@@ -71,7 +88,10 @@ export interface PolicyCall<Request = unknown, Response = unknown> {
   readonly caller: Caller;
   /** Milliseconds until the deadline, at least 1; 0 when there is none. */
   readonly timeLeftMs: number;
-  /** The typed request. As metadata and trace it is there until it has been passed on, not in `onResponse`. */
+  /**
+   * The typed request. As metadata and trace it is there until it has been passed on, not in `onResponse`.
+   * Undefined for a call that takes a stream: its requests come to `onStreamMessage`.
+   */
   readonly request: Request;
   /** Bytes of the request's message. */
   readonly requestBytes: number;
@@ -91,7 +111,7 @@ export interface PolicyCall<Request = unknown, Response = unknown> {
   readonly status: Status;
   readonly origin: Origin;
   readonly statusMessage: string;
-  /** The typed reply; undefined unless the status is OK. */
+  /** The typed reply; undefined unless the status is OK, and for a call that returns a stream. */
   readonly response: Response | undefined;
   readonly responseBytes: number;
   /** Of the reply. What `onRequest` sets here goes along with a denial. */

@@ -1,7 +1,7 @@
 /** What a policy module exports. */
 import type { MethodSchema } from "@koala/schema";
 import type { z } from "zod";
-import type { Endpoint, PolicyCall } from "./call.ts";
+import type { Endpoint, PolicyCall, StreamMessage } from "./call.ts";
 import type { ControlContext, ControlPart, PolicyContext } from "./context.ts";
 import type { PolicyAbility, PolicyNeeds } from "./manifest.ts";
 import type { Verdict } from "./verdict.ts";
@@ -72,6 +72,17 @@ export interface PolicyDefinition<
   ): Verdict | undefined;
   /** In the opposite order of `onRequest`. `deny` replaces the reply. */
   onResponse?(
+    call: PolicyCall<Request, Response>,
+    ctx: PolicyContext<Config, State>,
+  ): Verdict | undefined;
+  /**
+   * Each message of a streaming call, in order, after `onRequest` has let the call pass: those of the client
+   * in the order of the policies, those of the server in the opposite one. `deny` ends the call; messages can't
+   * be held. The one request of a call that returns a stream is seen by `onRequest` only, as is the one
+   * reply of a call that takes one by `onResponse`.
+   */
+  onStreamMessage?(
+    message: StreamMessage<Request, Response>,
     call: PolicyCall<Request, Response>,
     ctx: PolicyContext<Config, State>,
   ): Verdict | undefined;

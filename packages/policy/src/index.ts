@@ -11,6 +11,7 @@ export type {
   PolicyCall,
   PolicyMetadata,
   Side,
+  StreamMessage,
   TraceContext,
 } from "./call.ts";
 export { type ConfigFile, configFileField, readConfigFile } from "./config-file.ts";

@@ -49,6 +49,7 @@ export const policyFeatures: readonly string[] = [
   "mirrors",
   "routes",
   "shared-memory",
+  "streams",
   "trace-context",
 ];
 
@@ -59,6 +60,7 @@ const hooks: Readonly<Record<HookName, true>> = {
   onRequest: true,
   onResponse: true,
   onRoute: true,
+  onStreamMessage: true,
 };
 
 /** The handlers that calls go through. */

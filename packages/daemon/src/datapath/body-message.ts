@@ -288,7 +288,7 @@ export class BodyMessage implements MessageSource {
 }
 
 /** Whether the segments follow the inline part, as readers expect it. */
-function isContiguous(body: Body): boolean {
+export function isContiguous(body: Body): boolean {
   return (
     body.segmentCount === 0 ||
     (body.segmentMemories[0] === body.memory &&

@@ -23,6 +23,8 @@ import {
 } from "@koala/policy/engine";
 import { encodeMetadata } from "@koala/protocol";
 import type { Runtime } from "@koala/runtime";
+import type { Flow } from "../streams/flow.ts";
+import { FlowMessage } from "../streams/flow-message.ts";
 import type { Binding } from "./binding.ts";
 import type { Body } from "./body.ts";
 import { type BodyMessage, PolicyMemory } from "./body-message.ts";
@@ -62,6 +64,7 @@ export class PolicyChains implements Engine, CallHost {
   readonly name = "policies";
   readonly memory: PolicyMemory = new PolicyMemory();
   readonly endpoints: Endpoints = new Endpoints();
+  private readonly flowMessage = new FlowMessage(this.memory);
   private readonly options: PolicyChainsOptions;
   private attachments: readonly Attachment[] = [];
   private version = 0;
@@ -192,6 +195,13 @@ export class PolicyChains implements Engine, CallHost {
     response.detach();
     this.leave(call, chain);
     return passage;
+  }
+
+  /** A block of messages of a streaming call passes the policies that have seen the request. */
+  streamMessages(flow: Flow, body: Body): Passage {
+    const { call } = flow;
+    const codec = flow.toCallee ? call.method!.input : (call.replyCodec ?? call.method!.output);
+    return this.flowMessage.run(call.live!, flow, body, codec);
   }
 
   /** Lets the policies of a call choose; the endpoints that are left, in order of preference. */

@@ -29,6 +29,8 @@ export class Flow {
   hasHeaders = false;
   /** Messages have begun, so it is too late for headers. */
   hasBegun = false;
+  /** Messages that policies have looked at. */
+  seen = 0;
   /** Bytes granted that the sender has not been told of. */
   grantDue = 0;
   /** Where it waits for room; see `ParkQueue`. */

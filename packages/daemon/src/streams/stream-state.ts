@@ -9,6 +9,7 @@ export interface FlowState {
   readonly hasEnded: boolean;
   readonly hasHeaders: boolean;
   readonly hasBegun: boolean;
+  readonly seen: number;
   readonly grantDue: number;
   readonly waiting: readonly BodyState[];
 }
@@ -44,9 +45,9 @@ export function carryStream({ stream }: Call, party: Party): StreamState | null 
 }
 
 function saveFlow(flow: Flow): FlowState {
-  const { credit, hasEnded, hasHeaders, hasBegun, grantDue, waiting } = flow;
+  const { credit, hasEnded, hasHeaders, hasBegun, seen, grantDue, waiting } = flow;
   const bodies = waiting.map((body) => saveBody(body));
-  return { credit, hasEnded, hasHeaders, hasBegun, grantDue, waiting: bodies };
+  return { credit, hasEnded, hasHeaders, hasBegun, seen, grantDue, waiting: bodies };
 }
 
 function loadFlow(flow: Flow, saved: FlowState): void {
@@ -54,13 +55,14 @@ function loadFlow(flow: Flow, saved: FlowState): void {
   flow.hasEnded = saved.hasEnded;
   flow.hasHeaders = saved.hasHeaders;
   flow.hasBegun = saved.hasBegun;
+  flow.seen = saved.seen;
   flow.grantDue = saved.grantDue;
   for (const body of saved.waiting) flow.waiting.push(loadBody(body));
   flow.waitingCost = flow.waiting.reduce((sum, { cost }) => sum + cost, 0);
 }
 
 function carryFlow(flow: Flow, party: Party): FlowState {
-  const none = { grantDue: 0, waiting: [] };
+  const none = { seen: flow.seen, grantDue: 0, waiting: [] };
   const { credit, grantDue, hasEnded, hasHeaders, hasBegun, waiting, waitingCost } = flow;
   if (flow.sender === party) {
     return { credit: credit - grantDue, hasEnded, hasHeaders, hasBegun, ...none };

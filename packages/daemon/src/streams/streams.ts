@@ -5,6 +5,7 @@
  * Credit bounds what may wait for one call, `waitingBytesMax` what may wait for all of them.
  */
 import { Origin, Status } from "@koala/interface";
+import { Passage } from "@koala/policy/engine";
 import { streamCreditMax } from "@koala/protocol";
 import type { Body } from "../datapath/body.ts";
 import { type Call, Outcome, Parked } from "../datapath/call.ts";
@@ -15,16 +16,11 @@ import { CallStream, type Flow, flowsOf } from "./flow.ts";
 /** Bytes of messages of streaming calls that may wait for room in one runtime. */
 export const waitingBytesMax: number = 64 * 1024 * 1024;
 
-/** What became of a message at the policies of its call. */
-export type MessagePolicies = (flow: Flow, body: Body) => "passed" | "denied" | "malformed";
-
 export class Streams {
   /** Why the last `send` answered INVALID. */
   invalidReason = "";
   /** Of messages that wait. */
   waitingBytes = 0;
-  /** Asked for each message of a call that policies are concerned with. */
-  policies: MessagePolicies = () => "passed";
   private readonly router: Router;
 
   constructor(router: Router) {
@@ -138,9 +134,12 @@ export class Streams {
   private pass(flow: Flow, body: Body): Outcome {
     const { call } = flow;
     if (!body.isSeen && call.live !== null && call.live.chain !== null) {
-      const verdict = this.policies(flow, body);
-      if (verdict === "denied") return Outcome.DONE;
-      if (verdict === "malformed") {
+      const passage = this.router.policies.streamMessages(flow, body);
+      if (passage === Passage.DENIED) {
+        this.router.denyMidway(call);
+        return Outcome.DONE;
+      }
+      if (passage === Passage.MALFORMED) {
         this.invalidReason = "a malformed message";
         return Outcome.INVALID;
       }

@@ -18,6 +18,17 @@ export interface MessageSource {
   setEntries(entries: readonly MetadataEntry[]): void;
 }
 
+/** One message of a stream. */
+export interface StreamMessageSource {
+  readonly from: "client" | "server";
+  readonly index: number;
+  readonly bytes: number;
+  /** The typed message, from memory that nobody else can write. Throws `malformedMessage`. */
+  read(): unknown;
+  /** Puts another message in its place. Throws a KoalaError for a value that the type can't have. */
+  replace(message: unknown): void;
+}
+
 export interface CallSource {
   readonly requestId: string;
   readonly target: string;

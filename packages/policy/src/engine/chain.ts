@@ -9,7 +9,7 @@
 import type { Endpoint, Side } from "../call.ts";
 import type { PreparedMethod } from "../definition.ts";
 import { Verdict } from "../verdict.ts";
-import { malformedMessage } from "./call-source.ts";
+import { malformedMessage, type StreamMessageSource } from "./call-source.ts";
 import type { LiveCall } from "./live-call.ts";
 import type { Slot } from "./slot.ts";
 
@@ -136,6 +136,35 @@ export function runResponse(call: LiveCall, onDenied: () => void): Passage {
   }
   call.end();
   return passage;
+}
+
+/** Whether a policy that has seen the request looks at messages of streams. */
+export function listensToStream(call: LiveCall): boolean {
+  const { steps } = call.chain!;
+  for (let at = call.floor; at < call.stage; at++) {
+    if (call.ran[at] && steps[at]!.slot.listens) return true;
+  }
+  return false;
+}
+
+/** Runs a message of a stream through the steps that the request has passed. HELD does not happen. */
+export function runStreamMessage(call: LiveCall, message: StreamMessageSource): Passage {
+  const { steps } = call.chain!;
+  const count = call.stage - call.floor;
+  call.message = message;
+  for (let i = 0; i < count; i++) {
+    const at = message.from === "client" ? call.floor + i : call.stage - 1 - i;
+    const step = steps[at]!;
+    if (!call.ran[at] || !step.slot.listens) continue;
+    step.refresh();
+    try {
+      if (step.slot.streamMessage(call, step) === Verdict.DENY) return Passage.DENIED;
+    } catch (error) {
+      if (error !== malformedMessage) throw error;
+      return Passage.MALFORMED;
+    }
+  }
+  return Passage.PASSED;
 }
 
 /** Lets the routing policies choose; returns those that are left, of which the first is to be taken. */

@@ -8,14 +8,17 @@ export {
   type MessageSource,
   type MetadataEntry,
   malformedMessage,
+  type StreamMessageSource,
 } from "./call-source.ts";
 export {
   buildChain,
   type Chain,
+  listensToStream,
   Passage,
   runRequest,
   runResponse,
   runRoute,
+  runStreamMessage,
   Step,
 } from "./chain.ts";
 export { type Denial, LiveCall } from "./live-call.ts";

@@ -1,9 +1,17 @@
 /** A call while policies look at it; one object a call, reused with it. */
 import type { Origin, Status } from "@koala/interface";
 import type { MethodSchema } from "@koala/schema";
-import type { Caller, Endpoint, PolicyCall, PolicyMetadata, Side, TraceContext } from "../call.ts";
+import type {
+  Caller,
+  Endpoint,
+  PolicyCall,
+  PolicyMetadata,
+  Side,
+  StreamMessage,
+  TraceContext,
+} from "../call.ts";
 import { Verdict } from "../verdict.ts";
-import type { CallSource, MessageSource } from "./call-source.ts";
+import type { CallSource, MessageSource, StreamMessageSource } from "./call-source.ts";
 import type { Chain, Step } from "./chain.ts";
 import type { Slot } from "./slot.ts";
 
@@ -36,6 +44,9 @@ export class LiveCall implements PolicyCall {
   readonly ran: boolean[] = [];
   /** What policies have left here, by step. */
   readonly locals: unknown[] = [];
+  /** The message of a stream that is at hand, and what its handlers get. */
+  message: StreamMessageSource | null = null;
+  readonly streamed: StreamMessage = new Streamed(this);
   private readonly headers: Metadata;
   private readonly tail: Metadata;
 
@@ -60,6 +71,7 @@ export class LiveCall implements PolicyCall {
     this.step = null;
     this.holder = null;
     this.locals.length = 0;
+    this.message = null;
   }
 
   get requestId(): string {
@@ -168,6 +180,31 @@ export class LiveCall implements PolicyCall {
     holder.release(this);
     this.stage++;
     this.source.wake();
+  }
+}
+
+class Streamed implements StreamMessage {
+  private readonly call: LiveCall;
+
+  constructor(call: LiveCall) {
+    this.call = call;
+  }
+
+  get from(): "client" | "server" {
+    return this.call.message!.from;
+  }
+  get index(): number {
+    return this.call.message!.index;
+  }
+  get bytes(): number {
+    return this.call.message!.bytes;
+  }
+  get value(): unknown {
+    return this.call.message!.read();
+  }
+
+  replace(message: unknown): void {
+    this.call.message!.replace(message);
   }
 }
 

@@ -175,6 +175,34 @@ export class Slot {
     return verdict === Verdict.DENY ? verdict : Verdict.PASS;
   }
 
+  /** It looks at messages of streams. */
+  get listens(): boolean {
+    return this.definition.onStreamMessage !== undefined && this.failure === "";
+  }
+
+  /** Runs `onStreamMessage` for `call.message`. Throws `malformedMessage` only. */
+  streamMessage(call: LiveCall, step: Step): Verdict {
+    const { definition } = this;
+    if (definition.onStreamMessage === undefined || this.failure !== "") return Verdict.PASS;
+    this.enter(call, step);
+    let verdict: Verdict = Verdict.PASS;
+    try {
+      verdict = definition.onStreamMessage(call.streamed, call, this.ctx) ?? Verdict.PASS;
+    } catch (error) {
+      this.leave(call);
+      if (error === malformedMessage) throw error;
+      this.fail(`onStreamMessage threw: ${describe(error)}`);
+      return Verdict.PASS;
+    }
+    this.leave(call);
+    if (verdict === Verdict.HOLD) {
+      this.fail("onStreamMessage answered HOLD: messages of a stream can't be held");
+      return Verdict.PASS;
+    }
+    if (verdict === Verdict.DENY) this.denials++;
+    return verdict;
+  }
+
   /** Runs `onRoute`; what it must not answer with counts as a failure, and leaves the choice as it was. */
   route(call: LiveCall, step: Step, endpoints: readonly Endpoint[]): readonly Endpoint[] {
     const { definition } = this;
