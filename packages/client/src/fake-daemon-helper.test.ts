@@ -51,6 +51,7 @@ const defaultLimits: AppLimits = {
   callsMax: 256,
   ringSlots: 512,
   sendHeapBytesMax: 16 << 20,
+  streamBufferBytes: 256 << 10,
 };
 const regionBytes = 1 << 20;
 
@@ -336,8 +337,10 @@ export class FakeApp {
   ): { call: Forwarded; app: FakeApp; id: number } | undefined {
     if (fromCallee) {
       const call = this.forwarded.get(id);
-      const isOpen = call !== undefined && call.caller.callees.has(call.callerId);
-      return isOpen ? { call, app: call.caller, id: call.callerId } : undefined;
+      const isOpen = call?.caller.callees.has(call.callerId) === true;
+      return call !== undefined && isOpen
+        ? { call, app: call.caller, id: call.callerId }
+        : undefined;
     }
     const callee = this.callees.get(id);
     const call = callee?.app.forwarded.get(callee.id);

@@ -140,7 +140,7 @@ function settleFailure(
   const detailsStart = textStart + padTo8(textLength);
   const detailsEnd = detailsStart + words[at + W_DETAILS_LENGTH]!;
   if (onTrailer !== null) {
-    if (stream !== null) stream.keepTrailers(onTrailer, metadata);
+    if (stream !== null && stream.inbox !== null) stream.keepTrailers(onTrailer, metadata);
     else giveEntries(onTrailer, metadata);
   }
   reject!(

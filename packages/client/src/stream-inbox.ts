@@ -31,8 +31,6 @@ type Resolve = (result: Result | Promise<Result>) => void;
 
 /** Numbers that are kept of a block: tag, offset, inline length, segment bytes, count, cost. */
 const blockNumbers = 6;
-/** A daemon that does not say how much a stream may have on its way means this. */
-const windowBytesDefault = 256 * 1024;
 
 // One executor for all promises; it leaves the function of the newest one here.
 let newestResolve: Resolve | null = null;
@@ -89,8 +87,7 @@ export class StreamInbox {
     this.datapath = datapath;
     this.callId = callId;
     this.flags = flags;
-    const window =
-      (datapath.limits as { streamBufferBytes?: number }).streamBufferBytes ?? windowBytesDefault;
+    const window = datapath.limits.streamBufferBytes;
     this.owed = window - streamCreditInitial;
     this.quarter = Math.max(1, window >> 2);
     if (this.owed > 0) this.grant();
