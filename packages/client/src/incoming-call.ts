@@ -23,6 +23,7 @@ import { RpcError, valueError } from "./rpc-error.ts";
 import { RequestStream, ServerStream } from "./server-stream.ts";
 import type { Handler, ServerMethod } from "./service-export.ts";
 import type { Messages } from "./stream-outlet.ts";
+import { isThenable } from "./thenable.ts";
 import { leaseView } from "./view-lease.ts";
 
 /** Takes the CALL at `at`: reads the request, runs the handler, replies if it is done already. */
@@ -105,12 +106,6 @@ function takeStreamCall(
   const call = new IncomingCall(datapath, method, id, metadata, trace, words[at + W_TIMEOUT]!);
   const { inbox } = call.openStream();
   run(method.handler!, new RequestStream(inbox!), call);
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  if (value instanceof Promise) return true;
-  if (typeof value !== "object" || value === null) return false;
-  return typeof (value as { then?: unknown }).then === "function";
 }
 
 function refuse(

@@ -3,6 +3,7 @@ import { KoalaError } from "@koala/interface";
 import { closeFd } from "@koala/native";
 import type { DaemonMessage } from "@koala/protocol";
 import type { Datapath } from "./datapath.ts";
+import { HandlerGate } from "./handler-gate.ts";
 import type { IncomingCall } from "./incoming-call.ts";
 import type { Interceptor } from "./interceptor.ts";
 import type { MeshConnection } from "./mesh.ts";
@@ -15,6 +16,11 @@ export interface ServeOptions {
   name: string;
   /** Around each handler; the first one is outermost. */
   interceptors?: readonly Interceptor[];
+  /**
+   * Handlers that run at once, of all services of this server together; further calls wait here in their order.
+   * Default: no limit.
+   */
+  concurrency?: number;
 }
 
 export interface CloseOptions {
@@ -46,9 +52,10 @@ export interface Server extends AsyncDisposable {
 
 /** The services that `routes` adds. Throws a `KoalaError` when there is none. */
 export function exportsOf(options: ServeOptions, routes: ServiceRoutes): ServiceExport[] {
-  const { name, interceptors = [] } = options;
+  const { name, interceptors = [], concurrency } = options;
   const exports: ServiceExport[] = [];
-  routes(new ServiceCollector(name, interceptors, exports));
+  const gate = concurrency === undefined ? null : new HandlerGate(concurrency);
+  routes(new ServiceCollector(name, interceptors, gate, exports));
   if (exports.length > 0) return exports;
   throw new KoalaError(
     "ERR_SERVE_EMPTY",

@@ -18,6 +18,7 @@ import {
   serviceSchemaOf,
 } from "@koala/schema";
 import type { HandlerContext } from "./handler-context.ts";
+import type { HandlerGate } from "./handler-gate.ts";
 import type { Interceptor } from "./interceptor.ts";
 import type { Completer } from "./message-init.ts";
 import { type MessageStyle, objectStyle } from "./message-style.ts";
@@ -70,6 +71,8 @@ export interface ExportOptions extends ServiceOptions {
   style?: MessageStyle;
   /** Around the handlers. */
   interceptors?: readonly Interceptor[];
+  /** How many handlers run at once; null for as many as there are calls. */
+  gate?: HandlerGate | null;
 }
 
 /** A handler with everything that its calls share. */
@@ -115,7 +118,7 @@ export class ServiceExport {
     impl: Readonly<Record<string, unknown>>,
     options: ExportOptions,
   ) {
-    const { style = objectStyle, interceptors = [] } = options;
+    const { style = objectStyle, interceptors = [], gate = null } = options;
     this.name = name;
     this.schema = serviceSchemaOf(desc);
     this.methods = desc.methods.map((method, index) => {
@@ -131,7 +134,7 @@ export class ServiceExport {
         desc.typeName,
         handler === undefined
           ? undefined
-          : wrapped(method, handler.bind(impl) as Handler, interceptors),
+          : wrapped(method, handler.bind(impl) as Handler, interceptors, gate),
         options.view === true,
         style,
       );
@@ -143,6 +146,9 @@ function wrapped(
   desc: DescMethod,
   handler: Handler,
   interceptors: readonly Interceptor[],
+  gate: HandlerGate | null,
 ): Handler {
-  return interceptors.length === 0 ? handler : interceptedHandler(desc, handler, interceptors);
+  const inner =
+    interceptors.length === 0 ? handler : interceptedHandler(desc, handler, interceptors);
+  return gate === null ? inner : gate.guard(desc.methodKind, inner);
 }

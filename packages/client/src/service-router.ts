@@ -1,5 +1,6 @@
 /** What the functions get that say which services a server has. */
 import type { DescService } from "@bufbuild/protobuf";
+import type { HandlerGate } from "./handler-gate.ts";
 import type { Interceptor } from "./interceptor.ts";
 import type { MessageStyle } from "./message-style.ts";
 import { ServiceExport, type ServiceImpl, type ServiceOptions } from "./service-export.ts";
@@ -19,11 +20,18 @@ export type ServiceRoutes = (router: ServiceRouter) => void;
 export class ServiceCollector implements ServiceRouter {
   private readonly name: string;
   private readonly interceptors: readonly Interceptor[];
+  private readonly gate: HandlerGate | null;
   private readonly exports: ServiceExport[];
 
-  constructor(name: string, interceptors: readonly Interceptor[], exports: ServiceExport[]) {
+  constructor(
+    name: string,
+    interceptors: readonly Interceptor[],
+    gate: HandlerGate | null,
+    exports: ServiceExport[],
+  ) {
     this.name = name;
     this.interceptors = interceptors;
+    this.gate = gate;
     this.exports = exports;
   }
 
@@ -32,8 +40,8 @@ export class ServiceCollector implements ServiceRouter {
     implementation: ServiceImpl<Service>,
     options: ServiceOptions = {},
   ): ServiceRouter {
-    const { interceptors } = this;
-    const exportOptions = { ...options, interceptors };
+    const { interceptors, gate } = this;
+    const exportOptions = { ...options, interceptors, gate };
     this.exports.push(new ServiceExport(this.name, service, implementation, exportOptions));
     return this;
   }
@@ -44,6 +52,7 @@ export class ServiceCollector implements ServiceRouter {
     implementation: Readonly<Record<string, unknown>>,
     style: MessageStyle,
   ): void {
-    this.exports.push(new ServiceExport(this.name, service, implementation, { style }));
+    const { gate } = this;
+    this.exports.push(new ServiceExport(this.name, service, implementation, { style, gate }));
   }
 }
