@@ -1,13 +1,18 @@
 /** What operators see of calls: explain, tap, top and policies that are tried, with real daemons and apps. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { anyPack } from "@bufbuild/protobuf/wkt";
 import { type RpcError, Status } from "@koala/mrpc";
-import type { CallReport, CallsAnswer } from "@koala/protocol";
+import type { CallReport, CallsAnswer, TapLine, TappedCall } from "@koala/protocol";
+import { type Child, type Ending, spawnNode, until } from "@koala/testing";
 import { askAdmin } from "./admin.ts";
+import { atEnd, type Daemon } from "./cluster.ts";
 import { Kitchen } from "./gen/test/v1/kitchen_pb.ts";
+import { DepositSchema, KeySchema, Vault } from "./gen/test/v1/vault_pb.ts";
 import { connectTo, startKitchen, startTopology } from "./kitchen.ts";
 import { rejection } from "./rejection.ts";
-import { ctlJson, runCtl } from "./run-koalactl.ts";
+import { ctlJson, ctlProgram, runCtl } from "./run-koalactl.ts";
 
 const suite = { timeout: 180_000 };
 
@@ -114,5 +119,156 @@ describe("koalactl explain", suite, () => {
     const { code, stderr } = await runCtl(client.prefix, ["explain", "0-0-0"]);
     assert.equal(code, 1);
     assert.match(stderr, /no record of the request 0-0-0/);
+  });
+});
+
+interface Tap {
+  readonly child: Child;
+  lines(): TapLine[];
+  calls(): TappedCall[];
+}
+
+/** Starts `koalactl -o json tap`; resolves once the runtimes copy calls. */
+async function startTap(test: Ending, daemon: Daemon, args: readonly string[]): Promise<Tap> {
+  const child = spawnNode(ctlProgram, ["--prefix", daemon.prefix, "-o", "json", "tap", ...args]);
+  atEnd(test, () => child.stop());
+  await child.line(/^tapping$/);
+  const lines = (): TapLine[] =>
+    child
+      .output()
+      .split("\n")
+      .filter((line) => line.startsWith("{"))
+      .map((line) => JSON.parse(line) as TapLine);
+  return {
+    child,
+    lines,
+    calls: () => lines().flatMap((line) => ("call" in line ? [line.call] : [])),
+  };
+}
+
+/** What is not shown, with everything around it. */
+const deposit = create(DepositSchema, {
+  owner: "eve",
+  pin: "1234",
+  key: { label: "front", teeth: new Uint8Array([1]), copyOf: { teeth: new Uint8Array([2]) } },
+  spareKeys: [{ label: "a", teeth: new Uint8Array([3]) }, {}],
+  keysByDoor: { back: { label: "b", teeth: new Uint8Array([4]) } },
+  combination: [7, 8],
+  notes: { where: "under the mat" },
+  masterKey: { label: "m" },
+  other: anyPack(KeySchema, create(KeySchema, { label: "any", teeth: new Uint8Array([5]) })),
+  way: { case: "tunnel", value: "behind the wall" },
+});
+
+const redacted = {
+  owner: "eve",
+  pin: "[redacted]",
+  key: { label: "front", teeth: "[redacted]", copyOf: { teeth: "[redacted]" } },
+  spareKeys: [{ label: "a", teeth: "[redacted]" }, {}],
+  keysByDoor: { back: { label: "b", teeth: "[redacted]" } },
+  combination: "[redacted]",
+  notes: "[redacted]",
+  masterKey: "[redacted]",
+  other: { "@type": "type.googleapis.com/test.v1.Key", label: "any", teeth: "[redacted]" },
+  tunnel: "[redacted]",
+};
+
+describe("koalactl tap", suite, () => {
+  for (const hosts of [1, 2]) {
+    it(`shows messages without what their schema hides, ${hosts} host(s)`, async (t) => {
+      const { client, server } = await startTopology(t, hosts);
+      const serving = await connectTo(t, server, { name: "bank" });
+      await serving.serve({ name: "vault" }, (routes) => {
+        routes.service(Vault, { keep: (request) => request });
+      });
+      const mesh = await connectTo(t, client, { name: "web" });
+      const vault = mesh.client(Vault, "vault");
+      // At either end, and for each of the apps.
+      for (const daemon of new Set([client, server])) {
+        const tap = await startTap(t, daemon, ["test.v1.Vault/Keep", "--caller", "web*"]);
+        await vault.keep(deposit);
+        await until("the call is shown", () => tap.calls().length > 0);
+        const [call] = tap.calls();
+        assert.deepEqual(
+          [call!.statusName, call!.caller.app, call!.method, call!.target],
+          ["OK", "web", "Keep", "vault"],
+        );
+        assert.deepEqual(
+          call!.requests.map(({ json }) => json),
+          [redacted],
+        );
+        assert.deepEqual(
+          call!.replies.map(({ json }) => json),
+          [redacted],
+        );
+        assert.ok(!/1234|under the mat|behind the wall/.test(tap.child.output()));
+        tap.child.kill("SIGINT");
+        assert.equal((await tap.child.exit()).code, 0);
+      }
+    });
+  }
+
+  it("shows calls that meet a condition, and ends after as many as it is told", async (t) => {
+    const { client } = await startTopology(t, 1, denySecret);
+    await startKitchen(t, client);
+    const kitchen = (await connectTo(t, client, { name: "web" })).client(Kitchen, "kitchen");
+    const where = "request.serial > 5 && response.text != 'x'";
+    const tap = await startTap(t, client, ["test.v1.Kitchen/Echo", "--where", where, "-n", "2"]);
+    for (let serial = 0; serial < 8; serial++) await kitchen.echo({ serial: BigInt(serial) });
+    assert.equal((await tap.child.exit()).code, 0);
+    assert.deepEqual(
+      tap.calls().map(({ requests }) => requests[0]!.json),
+      [{ serial: "6" }, { serial: "7" }],
+    );
+    const wrong = await runCtl(client.prefix, [
+      "tap",
+      "test.v1.Kitchen",
+      "--where",
+      "request.no > 1",
+    ]);
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.stderr, /has no field "no"/);
+    // What a policy denies is seen as well, with the reason.
+    const denied = await startTap(t, client, [
+      "test.v1.*",
+      "--where",
+      "policy == 'guard'",
+      "-n",
+      "1",
+    ]);
+    await kitchen.echo({ text: "fine" });
+    await rejection(kitchen.echo({ text: "secret" }));
+    assert.equal((await denied.child.exit()).code, 0);
+    const [call] = denied.calls();
+    assert.deepEqual([call!.rule, call!.requests[0]!.json], ["no-secrets", { text: "secret" }]);
+    assert.deepEqual(call!.replies, []);
+  });
+
+  it("takes no call from those it looks at, and says what it has not shown", async (t) => {
+    const { client, server } = await startTopology(t, 2);
+    await startKitchen(t, server);
+    const kitchen = (await connectTo(t, client, { name: "web" })).client(Kitchen, "kitchen");
+    const tap = await startTap(t, client, ["test.v1.Kitchen", "--rate", "20"]);
+    const data = new Uint8Array(100_000).fill(9);
+    const calls = 600;
+    let answered = 0;
+    const work = async (worker: number): Promise<void> => {
+      for (let i = worker; i < calls; i += 12) {
+        const reply = await kitchen.echo(i % 10 === 0 ? { data } : { text: `${i}` });
+        if (i % 10 === 0 ? reply.data.length === data.length : reply.text === `${i}`) answered++;
+      }
+    };
+    await Promise.all(Array.from({ length: 12 }, (_, worker) => work(worker)));
+    assert.equal(answered, calls);
+    const seen = (): number =>
+      tap
+        .lines()
+        .reduce((sum, line) => sum + ("call" in line ? 1 : line.gap.missed + line.gap.dropped), 0);
+    await until("each call is shown or counted", () => seen() === calls);
+    const large = tap.calls().find(({ requestBytes }) => requestBytes > 65_536);
+    assert.match(large!.requests[0]!.problem!, /too large/);
+    tap.child.kill("SIGINT");
+    await tap.child.exit();
+    assert.equal((await kitchen.echo({ text: "after" })).text, "after");
   });
 });

@@ -25,7 +25,7 @@ const table = {
   "packages/cel": ["interface", "schema", "policy"],
   "packages/policy-*": ["interface", "schema", "policy", "cel"],
   // Policies that ship are found by name at run time, so the daemon never imports one.
-  "packages/daemon": [...belowProtocol, "protocol", "runtime", "policy", "policy-*", "transport-*"],
+  "packages/daemon": [...belowProtocol, "protocol", "runtime", "policy", "cel", "policy-*", "transport-*"],
   "packages/client": [...belowProtocol, "protocol"],
   "packages/ctl": ["interface", "native", "protocol", "client"],
   "packages/testing": [...belowProtocol, "protocol", "runtime"],

@@ -19,6 +19,7 @@ import { addProjectCommands } from "./project/project-commands.ts";
 import { parseDuration } from "./quantity.ts";
 import { addRuntimeCommands } from "./runtime-commands.ts";
 import { formatStatus } from "./status-view.ts";
+import { addTapCommand } from "./tap-commands.ts";
 import { addUpgradeCommand } from "./upgrade-commands.ts";
 import { version } from "./version.ts";
 
@@ -98,6 +99,7 @@ export function createProgram(surroundings: Surroundings): Command {
   addEventCommand(program, contextOf);
   addRuntimeCommands(program, contextOf);
   program.commandsGroup("Calls:");
+  addTapCommand(program, contextOf);
   addExplainCommand(program, contextOf);
   return program;
 }

@@ -119,6 +119,7 @@ export class Daemon {
     this.observer = new Observer({
       runtimes: () => this.runtimes.threads.filter(({ state }) => state !== "ended"),
       report: () => runtimesAnswer(this.runtimes, config),
+      log: log.area("runtime"),
     });
     this.observer.addRoutes(this.admin);
     addUpgradeRoutes(this.admin, (request) =>

@@ -33,6 +33,8 @@ const messageLengthMax = 512;
 /** Trailers beyond this are not searched for the id of another daemon. */
 const trailersMax = 4096;
 const notesPooled = 256;
+/** Blocks of messages that are copied of each direction of a stream. */
+const messagesCaptured = 8;
 
 export interface CallObserverOptions {
   readonly runtime: Runtime;
@@ -89,10 +91,9 @@ export class CallObserver {
   }
 
   /** The complete request of a call with a note is about to pass the policies, perhaps not for the first time. */
-  offered({ note, binding, method }: Call, body: Body): void {
-    const capture = note!.capture;
-    if (capture === null || capture.request !== null) return;
-    capture.request = this.taps.copy(body, binding!.schema, method!.index, false, capture);
+  offered(call: Call, body: Body): void {
+    const { capture } = call.note!;
+    if (capture !== null && capture.requests.length === 0) this.capture(call, true, body);
   }
 
   /** The policies before the server have let a call with a note go on. */
@@ -126,6 +127,7 @@ export class CallObserver {
     if (note === null) return;
     if (toCallee) note.requestBytes += bytes;
     else note.replyBytes += bytes;
+    if (note.capture !== null && body.inlineLength > 0) this.capture(call, toCallee, body);
   }
 
   /** The call ends with a status of this daemon's. A second one is not noted. */
@@ -292,11 +294,19 @@ export class CallObserver {
     note.replyBytes += bytes;
     note.status = Status.OK;
     note.origin = Origin.REMOTE_APP;
-    const { capture } = note;
-    if (capture === null || capture.reply !== null) return;
-    const schema = this.taps.replySchemaOf(call);
-    const method = call.replyTranscoder === null ? call.method!.index : call.calleeMethod;
-    capture.reply = this.taps.copy(body, schema, method, true, capture);
+    if (note.capture !== null) this.capture(call, false, body);
+  }
+
+  /** Copies a message, unless there are enough of them. One that is not there is none. */
+  private capture(call: Call, isRequest: boolean, body: Body): void {
+    const capture = call.note!.capture!;
+    const list = isRequest ? capture.requests : capture.replies;
+    if (list.length >= messagesCaptured || body.inlineLength === 0) return;
+    const { taps } = this;
+    const schema = isRequest ? call.binding!.schema : taps.replySchemaOf(call);
+    const isOwn = isRequest || call.replyTranscoder === null;
+    const method = isOwn ? call.method!.index : call.calleeMethod;
+    list.push(taps.copy(body, schema, method, !isRequest, capture));
   }
 
   private record(call: Call, note: CallNote): void {

@@ -10,8 +10,10 @@ export interface RawMessage {
   readonly schema: string;
   readonly method: number;
   readonly isReply: boolean;
-  /** Of the whole message. */
+  /** Of the whole message, or of all messages of a block of a stream. */
   readonly bytes: number;
+  /** Messages in it: 1, or as many as a block of a stream has. */
+  readonly count: number;
   /** Inline part and segments; undefined when that was too much to copy. */
   readonly content: Uint8Array<ArrayBuffer> | undefined;
   readonly inlineLength: number;
@@ -23,8 +25,9 @@ export interface RawCall {
   /** Ids of the taps. */
   readonly taps: readonly number[];
   readonly record: CallRecord;
-  readonly request: RawMessage | null;
-  readonly reply: RawMessage | null;
+  /** One each, the first ones of a stream; none where there was none. */
+  readonly requests: readonly RawMessage[];
+  readonly replies: readonly RawMessage[];
   /** Labels of the caller, for conditions. */
   readonly labels: Readonly<Record<string, string>>;
 }

@@ -27,8 +27,8 @@ const batchMs = 20;
 /** What one call leaves behind. */
 export interface Capture {
   readonly taps: readonly ActiveTap[];
-  request: RawMessage | null;
-  reply: RawMessage | null;
+  readonly requests: RawMessage[];
+  readonly replies: RawMessage[];
 }
 
 interface ActiveTap extends TapOrder {
@@ -87,7 +87,7 @@ export class TapPoint {
       tap.tokens--;
       takers.push(tap);
     }
-    if (takers.length > 0) return { taps: takers, request: null, reply: null };
+    if (takers.length > 0) return { taps: takers, requests: [], replies: [] };
     this.arm();
     return null;
   }
@@ -102,7 +102,8 @@ export class TapPoint {
   ): RawMessage {
     const bytes = body.bodyBytes();
     const { inlineLength, segmentCount } = body;
-    const head = { service: schema.typeName, schema: schema.hash, method, isReply, bytes };
+    const count = Math.max(1, body.count);
+    const head = { service: schema.typeName, schema: schema.hash, method, isReply, bytes, count };
     const isAllowed = taps.some(({ messageBytesMax }) => bytes <= messageBytesMax);
     if (!isAllowed || bytes > this.bytesLeft || inlineLength === 0) {
       return { ...head, content: undefined, inlineLength, segmentLengths: [] };
@@ -123,8 +124,8 @@ export class TapPoint {
   }
 
   /** A tapped call has ended. */
-  close(record: CallRecord, { taps, request, reply }: Capture, labels: RawCall["labels"]): void {
-    this.pending.push({ taps: taps.map(({ id }) => id), record, request, reply, labels });
+  close(record: CallRecord, { taps, requests, replies }: Capture, labels: RawCall["labels"]): void {
+    this.pending.push({ taps: taps.map(({ id }) => id), record, requests, replies, labels });
     if (this.pending.length >= batchMax) this.flush();
     else this.arm();
   }

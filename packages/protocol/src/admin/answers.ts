@@ -197,6 +197,8 @@ export interface AdminAnswers {
   /** `?id=ID`, or `?last=20&failed=1` */
   "/v1/calls": CallsAnswer;
   "/v1/top": TopAnswer;
+  /** `?service=NAME&method=NAME&caller=APP&target=NAME&where=EXPRESSION&rate=N`: a stream of lines, each a `TapLine`. */
+  "/v1/tap": never;
 }
 export type AdminPath = keyof AdminAnswers;
 
@@ -241,6 +243,7 @@ export const adminPaths: readonly AdminPath[] = [
   "/v1/runtimes",
   "/v1/calls",
   "/v1/top",
+  "/v1/tap",
 ];
 
 /** The body of every answer whose status is not 200. */

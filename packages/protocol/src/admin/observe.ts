@@ -142,9 +142,10 @@ export interface TappedMessage {
 
 /** A call in a tap. */
 export interface TappedCall extends CallReport {
-  request: TappedMessage | null;
-  /** Null for a call that failed. */
-  reply: TappedMessage | null;
+  /** One, or the first ones of a stream. */
+  requests: TappedMessage[];
+  /** The same; none for a call that failed. */
+  replies: TappedMessage[];
 }
 
 /** Calls that this tap has not shown. */
