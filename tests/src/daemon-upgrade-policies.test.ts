@@ -1,5 +1,6 @@
 /** Policies while the daemon's process is replaced, and when it was killed. */
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { PolicySpec } from "@koala/protocol";
@@ -60,6 +61,41 @@ describe("policies over an upgrade of the daemon", { timeout: suiteMs }, () => {
     const { begun, ended, strange, shared } = await countersOf(daemon, "tally");
     assert.deepEqual({ begun, ended, strange }, { begun: calls, ended: calls, strange: 0 });
     assert.equal(shared, calls);
+  });
+
+  it("go on with the code that ran, whatever lies on disk; a start takes what is there", async (t) => {
+    const importing = `import { version } from "./deep.js";\n`;
+    const code = importing + tally.replace('"1.0.0"', "version");
+    const deep = (version: string): string => `export const version = "${version}";\n`;
+    const stage = await startPolicyStage(t, { files: { "deep.js": deep("1.0.0") } });
+    const { daemon, post, write, policies } = stage;
+    const use = write("tally.js", code);
+    await post("/v1/policies/attach", { policy: { use } });
+    const [before] = await policies();
+    assert.equal(before?.version, "1.0.0");
+
+    write("deep.js", deep("2.0.0"));
+    write("tally.js", "no code at all (");
+    assert.equal((await daemon.upgrade()).failed, 0);
+    const [after] = await policies();
+    assert.deepEqual(
+      [after?.version, after?.code, after?.module, after?.state],
+      ["1.0.0", before?.code, use, "active"],
+    );
+    // The second process hands it on, and can still be upgraded from disk.
+    rmSync(join(daemon.prefix, "policies", "deep.js"));
+    await daemon.upgrade();
+    assert.equal((await policies())[0]?.code, before?.code);
+    write("tally.js", code);
+    write("deep.js", deep("2.0.0"));
+    await post("/v1/upgrade", { module: "tally" });
+    assert.equal((await policies())[0]?.version, "2.0.0");
+
+    write("deep.js", deep("3.0.0"));
+    await daemon.stop();
+    const again = await startDaemon(t, { prefix: daemon.prefix, config: modulesConfig });
+    const { policies: last } = await askAdmin(again.prefix, "/v1/policies");
+    assert.equal(last[0]?.version, "3.0.0");
   });
 
   it("lose no call, whichever of those that ship it goes through", async (t) => {

@@ -1,10 +1,11 @@
 /** The frontend is replaced by newer code while calls are in flight. */
 import assert from "node:assert/strict";
-import { readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Ending, until } from "@koala/testing";
+import { askAdmin } from "./admin.ts";
 import { postAdmin } from "./admin-post.ts";
 import { atEnd, createFolder, type Daemon, startCluster, startDaemon } from "./cluster.ts";
 import { DepotLoad } from "./depot-load.ts";
@@ -210,4 +211,32 @@ test("what can't take over is refused before anything changes", async (t) => {
   assert.deepEqual(dry.engines, []);
   const back = await postAdmin(daemon.prefix, "/v1/upgrade", { module: "frontend" });
   assert.doesNotMatch(back.changes[0]!.detail, /9\.1\.0/);
+});
+
+test("a daemon that takes over has the engines of the one before, unless it was built with newer ones", async (t) => {
+  const { folder, config } = moduleFolder(t);
+  const daemon = await startDaemon(t, { config });
+  const depot = await startDepot(t, daemon);
+  const load = startLoad(t, depot, 16, [0, 3000]);
+  const engines = async (): Promise<string[]> => {
+    const { modules } = await askAdmin(daemon.prefix, "/v1/modules");
+    return modules.map(({ name, version, file }) => `${name} ${version} ${file}`);
+  };
+  const newer = writeFrontend(folder, "newer.mjs", 'version: "9.1.0"');
+  const older = writeModule(folder, "older.mjs", 'version: "0.0.1"', "adapter");
+  await postAdmin(daemon.prefix, "/v1/upgrade", { module: "frontend", path: newer });
+  await postAdmin(daemon.prefix, "/v1/upgrade", { module: "adapter", path: older });
+  assert.deepEqual(await engines(), [`frontend 9.1.0 ${newer}`, `adapter 0.0.1 ${older}`]);
+
+  rmSync(newer);
+  await load.more(100);
+  await daemon.upgrade();
+  await load.more(100);
+  const { version } = await daemon.status();
+  assert.deepEqual(await engines(), [`frontend 9.1.0 ${newer}`, `adapter ${version} `]);
+  // It is in use: what it hands over is of its version.
+  const answer = await postAdmin(daemon.prefix, "/v1/upgrade", { module: "frontend" });
+  assert.match(answer.changes[0]!.detail, new RegExp(`frontend 9\\.1\\.0 → ${version}`));
+  await load.more(100);
+  await load.stop();
 });

@@ -203,17 +203,21 @@ export class Daemon {
 
   /** Starts in the place of a daemon that serves. Throws, having touched nothing, when that one goes on. */
   private async takeOver(fd: number): Promise<void> {
-    const { runtimes, policies } = this;
+    const { runtimes, policies, engineUpgrades } = this;
     try {
-      await policies.start();
       await this.upgrade.takeOver(
         fd,
         runtimes,
         await this.resolvePeers(),
+        async (modules) => {
+          await policies.start(modules);
+          engineUpgrades.adopt(modules, (module) => policies.compileCarried(module));
+        },
         async () => {
           await this.until(() => runtimes.areReady || this.stopping !== undefined);
           this.checkStarting();
           await policies.begin();
+          for (const thread of runtimes.threads) await engineUpgrades.prepare(thread);
         },
         (state) => {
           this.checkStarting();
@@ -256,6 +260,7 @@ export class Daemon {
       prefix: config.daemon.prefix,
       lock: this.lock?.fd ?? -1,
       policies: this.policies,
+      modules: () => [...this.policies.saveModules(), ...this.engineUpgrades.saveModules()],
       pauseLinks: () => this.pauseLinks(),
       takeLinks: () => this.takeLinks(),
       leave: () => void this.leave(),

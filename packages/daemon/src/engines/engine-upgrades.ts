@@ -11,7 +11,12 @@ import { endpointStateVersion } from "../datapath/endpoint-state.ts";
 import type { EventBus } from "../events/event-bus.ts";
 import { linkStateVersion } from "../link/link-state.ts";
 import type { AreaLog } from "../log/index.ts";
-import type { CompiledCode } from "../modules/index.ts";
+import {
+  type CarriedModule,
+  type CompiledCode,
+  carriedOf,
+  compareVersions,
+} from "../modules/index.ts";
 import { version as daemonVersion } from "../version.ts";
 import { type EngineMove, type EngineVersion, engineContracts } from "./engine-module.ts";
 import type { EngineAnswer, EngineKind } from "./engine-orders.ts";
@@ -62,10 +67,35 @@ export class EngineUpgrades {
   /** A runtime is new: it gets the code that the others have. */
   async prepare(runtime: OrderTaker): Promise<void> {
     const { orders } = this.options;
-    for (const [engine, { compiled }] of this.loaded) {
-      const { path } = compiled;
-      await orders.give(runtime, { order: "prepare", engine, path }, prepareDeadlineMs);
+    for (const [engine, code] of this.loaded) {
+      const { path } = code.compiled;
+      const order = { order: "prepare", engine, path } as const;
+      const { to } = await orders.give(runtime, order, prepareDeadlineMs);
+      this.loaded.set(engine, { ...code, ...to });
       await orders.give(runtime, { order: "replace" }, replaceDeadlineMs);
+    }
+  }
+
+  /** Code that is not what the daemon was built with, for the process that takes over. */
+  saveModules(): CarriedModule[] {
+    return [...this.loaded].map(([kind, code]) =>
+      carriedOf({ kind, use: kind, from: code.entry, version: code.version }, code),
+    );
+  }
+
+  /**
+   * Before runtimes are prepared: they get the code that ran in the process before this one, unless this
+   * daemon was built with a newer version. Throws what is wrong with it.
+   */
+  adopt(carried: readonly CarriedModule[], compile: (module: CarriedModule) => CompiledCode): void {
+    for (const module of carried) {
+      const { kind, version } = module;
+      if (kind === "policy") continue;
+      const isNewer = compareVersions(builtIn[kind].version, version) > 0;
+      const text = isNewer ? "is replaced by what the daemon was built with" : "goes on";
+      this.options.log.info(`the code of an engine ${text}`, { engine: kind, version });
+      // Runtimes say which state it continues.
+      if (!isNewer) this.loaded.set(kind, { ...compile(module), version, stateVersion: 0 });
     }
   }
 

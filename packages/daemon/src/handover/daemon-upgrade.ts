@@ -6,6 +6,7 @@ import type { AdminServer } from "../control/admin-server.ts";
 import type { AppServer } from "../control/app-server.ts";
 import type { EventBus } from "../events/event-bus.ts";
 import type { RootLog } from "../log/index.ts";
+import type { CarriedModule } from "../modules/index.ts";
 import type { PolicyManager } from "../policies/policy-manager.ts";
 import type { RuntimePool } from "../runtimes/runtime-pool.ts";
 import type { PeerAddress } from "../worker/commands.ts";
@@ -31,6 +32,8 @@ export interface UpgradedDaemon {
   readonly prefix: string;
   readonly lock: number;
   readonly policies: Pick<PolicyManager, "count" | "saveShared">;
+  /** Code that the next daemon is to go on with. */
+  modules(): CarriedModule[];
   /** Connections of peers wait. */
   pauseLinks(): void;
   takeLinks(): void;
@@ -80,6 +83,7 @@ export class DaemonUpgrade {
       listener: listener?.fd ?? -1,
       admin: adminServer.fd,
       policyCount: policies.count,
+      modules: () => daemon.modules(),
       policies: () => policies.saveShared(),
       runtimeCount: runtimes.threads.length,
       command: (command) => {
@@ -119,13 +123,14 @@ export class DaemonUpgrade {
 
   /**
    * Takes over from the daemon at the other end of the channel: starts runtimes, makes them what they were
-   * there, and lets them go. `open` makes the sockets of the main thread; nothing may be taken from them
+   * there, and lets them go. `load` loads code before runtimes start. `open` makes the sockets of the main thread; nothing may be taken from them
    * before `serve`. Throws when the old daemon goes on.
    */
   async takeOver(
     fd: number,
     runtimes: RuntimePool,
     peers: readonly PeerAddress[],
+    load: (modules: readonly CarriedModule[]) => Promise<void>,
     untilReady: () => Promise<void>,
     open: (state: MainState) => void,
     serve: () => void,
@@ -134,6 +139,7 @@ export class DaemonUpgrade {
     try {
       const preparation = await predecessor.begin();
       const count = preparation.runtimes;
+      await load(preparation.modules);
       runtimes.startTakeover(peers, count, preparation.instance);
       await untilReady();
       for (const thread of runtimes.threads) {

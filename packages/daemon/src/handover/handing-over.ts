@@ -7,6 +7,7 @@ import { closeFd, monotonicMicros } from "@koala/native";
 import type { DaemonUpgradeAnswer, MovedParts, UpgradeStep } from "@koala/protocol";
 import type { AppServerState } from "../control/app-server.ts";
 import type { EventBusState } from "../events/event-bus.ts";
+import type { CarriedModule } from "../modules/index.ts";
 import type { SharedPolicyMemory } from "../policies/policy-manager.ts";
 import { version } from "../version.ts";
 import { type MainState, swapMainDescriptors } from "./main-state.ts";
@@ -41,6 +42,8 @@ export interface HandedOver {
   pause(): void;
   unpause(): void;
   apps(): AppServerState;
+  /** Code that the next daemon is to go on with. */
+  modules(): CarriedModule[];
   /** What the instances of policies share. */
   policies(): SharedPolicyMemory[];
   /** Events wait from here on, until `resumeEvents` or the end. */
@@ -101,10 +104,13 @@ export class HandingOver {
       "koala-schemas",
       uniqueSchemas(known.flatMap((one) => one.schemas)),
     );
+    const code = writeStateFile("koala-modules", this.daemon.modules());
+    const message = { op: "prepare", runtimes: runtimeCount, instance } as const;
     try {
-      await successor.tell({ op: "prepare", runtimes: runtimeCount, instance }, [file.fd]);
+      await successor.tell(message, [file.fd, code.fd]);
     } finally {
       closeFd(file.fd);
+      closeFd(code.fd);
     }
     await successor.hear("prepared", prepareDeadlineMs);
   }

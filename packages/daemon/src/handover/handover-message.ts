@@ -29,7 +29,7 @@ export const handoverPacketBytesMax: number = 64 * 1024;
 
 /** From the old process. */
 export type FromOld =
-  /** A descriptor comes with it: the schemas, as a state file. */
+  /** Two descriptors come with it, of state files: the schemas, and the code of modules. */
   | { op: "prepare"; runtimes: number; instance: string }
   /** The next ones of the state, in order. */
   | { op: "descriptors"; count: number }

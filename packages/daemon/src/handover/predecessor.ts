@@ -1,6 +1,7 @@
 /** The process that leaves, as the one that takes over sees it. */
 import { KoalaError } from "@koala/interface";
 import { closeFd } from "@koala/native";
+import type { CarriedModule } from "../modules/index.ts";
 import { version } from "../version.ts";
 import { expected, HandoverChannel, HandoverLost } from "./handover-channel.ts";
 import { type FromNew, type FromOld, fromOldSchema, handoverVersion } from "./handover-message.ts";
@@ -17,6 +18,8 @@ export interface Preparation {
   readonly instance: string;
   /** State file of the schemas; the caller's. */
   readonly schemas: number;
+  /** Code that the old daemon runs and that was not built into it. */
+  readonly modules: readonly CarriedModule[];
 }
 
 export class Predecessor {
@@ -33,7 +36,10 @@ export class Predecessor {
     const who = { protocol: handoverVersion, state: daemonStateVersion, pid: process.pid };
     await this.channel.send({ op: "hello", version, ...who });
     const { message, fds } = expected(await this.channel.receive(deadlineMs), "prepare");
-    return { runtimes: message.runtimes, instance: message.instance, schemas: fds[0]! };
+    const [schemas = -1, code = -1] = fds;
+    const modules = readStateFile(code) as CarriedModule[];
+    closeFd(code);
+    return { runtimes: message.runtimes, instance: message.instance, schemas, modules };
   }
 
   /** Says that all is prepared, and waits for the state. */

@@ -17,6 +17,7 @@ import {
   checkPlace,
   codeExtensions,
   isBelow,
+  isListed,
   type LocatedModule,
   type ModulePlaces,
 } from "./locate.ts";
@@ -48,6 +49,9 @@ export interface CompiledCode {
 /** Where an import leads: to another file of the module, or to something that Node loads. */
 type Target = { readonly file: string } | { readonly url: string };
 
+/** Texts of files by real path; they count instead of what lies on disk. */
+export type SourceTexts = ReadonlyMap<string, string>;
+
 /**
  * Compiles a module into `cache`, a folder that nobody else can write to.
  *
@@ -58,8 +62,9 @@ export function compileModule(
   located: LocatedModule,
   places: ModulePlaces,
   cache: string,
+  texts: SourceTexts = new Map(),
 ): CompiledModule {
-  const files = readGraph(located, places);
+  const files = readGraph(located, places, texts);
   const hash = hashOf([...files.values()].map(({ source }) => source));
   const folder = join(cache, hash);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -102,7 +107,11 @@ interface GraphFile {
   readonly targets: ReadonlyMap<string, Target>;
 }
 
-function readGraph(located: LocatedModule, places: ModulePlaces): Map<string, GraphFile> {
+function readGraph(
+  located: LocatedModule,
+  places: ModulePlaces,
+  texts: SourceTexts,
+): Map<string, GraphFile> {
   const files = new Map<string, GraphFile>();
   const open = [located.entry];
   for (let path = open.pop(); path !== undefined; path = open.pop()) {
@@ -114,10 +123,10 @@ function readGraph(located: LocatedModule, places: ModulePlaces): Map<string, Gr
         `${text}. Bundle it, or install what it uses as packages`,
       );
     }
-    const source = readSource(path);
+    const source = readSource(path, texts.get(path));
     const targets = new Map<string, Target>();
     for (const reference of source.imports) {
-      const target = resolveImport(source, reference, located, places);
+      const target = resolveImport(source, reference, located, places, texts);
       targets.set(reference.specifier, target);
       if ("file" in target) open.push(target.file);
     }
@@ -131,6 +140,7 @@ function resolveImport(
   reference: ImportReference,
   located: LocatedModule,
   places: ModulePlaces,
+  texts: SourceTexts,
 ): Target {
   const { specifier } = reference;
   if (isBuiltin(specifier)) return { url: specifier };
@@ -142,6 +152,8 @@ function resolveImport(
     const path = specifier.startsWith("file:")
       ? fileURLToPath(specifier)
       : resolve(dirname(source.path), specifier);
+    const known = candidatesOf(path).find((candidate) => texts.has(candidate));
+    if (known !== undefined && isListed(known, places)) return { file: known };
     const file = findFile(path);
     if (file === undefined) return fail(`there is no ${path}`);
     return { file: insideOf(located, places, file, reference, fail) };
@@ -179,10 +191,12 @@ function insideOf(
 
 /** The file itself; for `./x.js` also `./x.ts`, as TypeScript has it. */
 function findFile(path: string): string | undefined {
-  const found = [path, path.replace(/\.js$/, ".ts"), path.replace(/\.mjs$/, ".mts")].find(
-    (candidate) => existsSync(candidate),
-  );
+  const found = candidatesOf(path).find((candidate) => existsSync(candidate));
   return found !== undefined && codeExtensions.includes(extname(found)) ? found : undefined;
+}
+
+function candidatesOf(path: string): string[] {
+  return [path, path.replace(/\.js$/, ".ts"), path.replace(/\.mjs$/, ".mts")];
 }
 
 /** A package as the daemon itself resolves it, so that modules share its copy. */

@@ -58,12 +58,17 @@ export function locateModule(use: string, places: ModulePlaces): LocatedModule {
 /** The real path of a file, if the configuration allows code there. */
 export function checkPlace(file: string, use: string, places: ModulePlaces): string {
   const real = realpathSync(file);
-  if (places.directories.some((directory) => isBelow(real, realOf(directory)))) return real;
+  if (isListed(real, places)) return real;
   const via = real === file ? "" : `, which is ${real},`;
   throw new KoalaError(
     "ERR_MODULE_DIRECTORY",
     `${use}: code at ${file}${via} may not be loaded: ${listed(places)}. Move the file, or add its folder to directories in [modules] of koala.toml`,
   );
+}
+
+/** Whether a real path lies in one of the directories. */
+export function isListed(real: string, { directories }: ModulePlaces): boolean {
+  return directories.some((directory) => isBelow(real, realOf(directory)));
 }
 
 /** Whether a real path lies in a folder, also a real path. */

@@ -16,6 +16,7 @@ function moduleOf(members: object): PolicyModule {
     use: "./mine.ts",
     from: "./mine.ts",
     entry: "/etc/koala/mine.ts",
+    isBuiltIn: false,
     compiled,
     exported: definition,
     definition: definition as unknown as PolicyModule["definition"],

@@ -14,6 +14,8 @@ export interface LoadedModule extends CompiledCode {
   readonly use: string;
   /** Where it was looked for: `use`, or a path that somebody gave for it. */
   readonly from: string;
+  /** It is one of those that ship with the daemon. */
+  readonly isBuiltIn: boolean;
   /** What it exports by default. */
   readonly exported: unknown;
 }
@@ -37,12 +39,23 @@ export async function loadModule(
   await sourcesReady;
   const located = locateModule(from, places);
   const compiled = compileModule(located, places, cache);
+  const isBuiltIn = located.builtIn !== undefined;
+  return loadCompiled({ use, from, entry: located.entry, isBuiltIn, compiled });
+}
+
+function loadCompiled(module: Omit<LoadedModule, "exported">): LoadedModule {
+  const { compiled, use } = module;
   try {
-    const exported = requireModule(compiled.path);
-    return { use, from, entry: located.entry, compiled, exported };
+    return { ...module, exported: requireModule(compiled.path) };
   } catch (error) {
     throw explainLoadFailure(compiled, use, error);
   }
+}
+
+/** Loads code that is compiled already, and is to be a policy. */
+export function loadCompiledPolicy(module: Omit<LoadedModule, "exported">): PolicyModule {
+  const loaded = loadCompiled(module);
+  return { ...loaded, definition: checkPolicy(loaded) };
 }
 
 /** As `loadModule`, for a policy. */

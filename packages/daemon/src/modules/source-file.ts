@@ -33,19 +33,12 @@ export interface SourceFile {
 export const sourcesReady: Promise<void> = Promise.resolve(init());
 
 /**
- * Reads a file.
+ * Reads a file, unless its text is known.
  *
  * @throws KoalaError `ERR_MODULE_SYNTAX` with file, line and column.
  */
-export function readSource(path: string): SourceFile {
-  const bytes = readFileSync(path);
-  if (bytes.length > fileBytesMax) {
-    throw new KoalaError(
-      "ERR_MODULE_SYNTAX",
-      `${path}: ${bytes.length} bytes, a file of a module may have ${fileBytesMax}`,
-    );
-  }
-  const text = bytes.toString("utf8").replace(/^\uFEFF/, " ");
+export function readSource(path: string, known?: string): SourceFile {
+  const text = known ?? readText(path);
   const code = isTypeScript(path) ? stripped(path, text) : text;
   const imports: ImportReference[] = [];
   const metas: { start: number; end: number }[] = [];
@@ -62,6 +55,17 @@ export function readSource(path: string): SourceFile {
 export function sourcePlace(path: string, text: string, offset: number): string {
   const { line, column } = positionAt(text, offset);
   return `${path}:${line}:${column}`;
+}
+
+function readText(path: string): string {
+  const bytes = readFileSync(path);
+  if (bytes.length > fileBytesMax) {
+    throw new KoalaError(
+      "ERR_MODULE_SYNTAX",
+      `${path}: ${bytes.length} bytes, a file of a module may have ${fileBytesMax}`,
+    );
+  }
+  return bytes.toString("utf8").replace(/^\uFEFF/, " ");
 }
 
 function isTypeScript(path: string): boolean {

@@ -66,9 +66,12 @@ export class PolicyChanges {
     return turn;
   }
 
-  /** Before there are runtimes: loads and checks everything, and starts the control parts. */
-  async begin(state: DesiredState): Promise<void> {
-    const next = await this.plan(state, new Map());
+  /**
+   * Before there are runtimes: loads and checks everything, and starts the control parts. `code`: what is
+   * not to be loaded from disk.
+   */
+  async begin(state: DesiredState, code: ChangeRequest["upgrades"]): Promise<void> {
+    const next = await this.plan(state, code);
     await this.startControls(next, next);
     this.attachments = next;
   }

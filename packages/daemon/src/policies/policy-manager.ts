@@ -19,9 +19,13 @@ import type { LoadedConfig } from "../config/index.ts";
 import type { EventBus } from "../events/event-bus.ts";
 import type { AreaLog } from "../log/index.ts";
 import {
+  type CarriedModule,
   type CompiledCode,
+  carriedOf,
   closeModuleCache,
+  compileCarried,
   compileModule,
+  loadCarriedPolicy,
   loadPolicyModule,
   locateModule,
   type ModulePlaces,
@@ -120,8 +124,11 @@ export class PolicyManager {
     });
   }
 
-  /** Before the runtimes start: what they begin with is loaded and checked. Throws what is wrong. */
-  async start(): Promise<void> {
+  /**
+   * Before the runtimes start: what they begin with is loaded and checked. `carried`: code that the process
+   * before this one ran. Throws what is wrong.
+   */
+  async start(carried: readonly CarriedModule[] = []): Promise<void> {
     const { config } = this.loaded;
     await sourcesReady;
     this.store.open();
@@ -138,7 +145,7 @@ export class PolicyManager {
     }
     await this.changes.inTurn(async () => {
       try {
-        await this.changes.begin(this.state);
+        await this.changes.begin(this.state, this.loadCarried(carried));
       } catch (error) {
         throw this.startError(error, latest);
       }
@@ -184,6 +191,21 @@ export class PolicyManager {
       entry: located.entry,
       compiled: compileModule(located, this.places, this.cache),
     };
+  }
+
+  /** The code of policies that does not ship with the daemon, for the process that takes over. */
+  saveModules(): CarriedModule[] {
+    const modules = new Map(this.changes.attachments.map(({ module }) => [module.use, module]));
+    return [...modules.values()].flatMap((module) => {
+      const { isBuiltIn, use, from, definition } = module;
+      const { version } = definition;
+      return isBuiltIn ? [] : [carriedOf({ kind: "policy", use, from, version }, module)];
+    });
+  }
+
+  /** As `compile`, from the text that the process before this one had. */
+  compileCarried(carried: CarriedModule): CompiledCode {
+    return compileCarried(carried, this.places, this.cache);
   }
 
   /** The code of the policies that are attached. */
@@ -419,6 +441,27 @@ export class PolicyManager {
     this.group.lostAll();
     await this.changes.inTurn(() => this.changes.close());
     if (this.openedCache !== undefined) closeModuleCache(this.openedCache);
+  }
+
+  /** By `use`; a policy that has its code from elsewhere now loads it from there. */
+  private loadCarried(carried: readonly CarriedModule[]): Map<string, PolicyModule> {
+    const code = new Map<string, PolicyModule>();
+    const wanted = new Set(policiesOf(this.state).map(({ use }) => use));
+    for (const module of carried) {
+      const { kind, use, from, version } = module;
+      const isWanted = wanted.has(use) && from === (this.state.paths[use] ?? use);
+      if (kind !== "policy" || !isWanted) continue;
+      const loaded = loadCarriedPolicy(module, this.places, this.cache);
+      code.set(use, loaded);
+      const { entry: file, compiled } = loaded;
+      this.options.log.info("goes on with the code that ran", {
+        module: use,
+        version,
+        file,
+        code: compiled.hash.slice(0, 8),
+      });
+    }
+    return code;
   }
 
   private get cache(): string {
