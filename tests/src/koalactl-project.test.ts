@@ -146,6 +146,16 @@ describe("koalactl dev", { timeout: 170_000 }, () => {
     assert.deepEqual(await dev.exit(), clean, dev.output());
   });
 
+  it("leaves no folder behind that it has made", async (t) => {
+    const cwd = createFolder(t);
+    const prefix = join(cwd, "made");
+    const dev = ctl(t, ["--prefix", prefix, "dev", "--listen", ""], { cwd });
+    await dev.line(new RegExp(`^ready in ${prefix}$`));
+    dev.kill("SIGINT");
+    assert.deepEqual(await dev.exit(), clean, dev.output());
+    assert.equal(existsSync(prefix), false);
+  });
+
   it("takes its daemon with it, also when it is killed", async (t) => {
     const { dev, prefix } = await startDev(t, createFolder(t));
     // What a killed program can't remove is the test's to remove.

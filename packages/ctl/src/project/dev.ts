@@ -40,9 +40,8 @@ export async function runDev(options: DevOptions, context: Context): Promise<voi
   const listen = options.listen ?? (options.temporary ? "127.0.0.1:0" : undefined);
   const over = new AbortController();
   let reloads: Promise<void> | undefined;
-  let made: string | undefined;
   const signal = context.interrupted();
-  const existed = new Set([context.prefix].filter((path) => existsSync(path)));
+  const wasThere = existsSync(context.prefix);
   try {
     const daemon = new DevDaemon(
       program,
@@ -55,7 +54,6 @@ export async function runDev(options: DevOptions, context: Context): Promise<voi
       {
         onLine: (line) => printLine(line, output),
         onReady: (at, address) => {
-          if (at === context.prefix && !existed.has(at)) made = at;
           printReady({ prefix: at, listen: address, config }, context);
           if (config !== undefined) reloads = reload(config, at, over.signal, output);
         },
@@ -75,7 +73,7 @@ export async function runDev(options: DevOptions, context: Context): Promise<voi
     over.abort();
     await reloads;
     if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true });
-    else if (made !== undefined) removeIfEmpty(made);
+    else if (!wasThere) removeIfEmpty(context.prefix);
   }
 }
 
