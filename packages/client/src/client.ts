@@ -32,7 +32,7 @@ export type Client<Service extends DescService> = {
 /** The function for a method. */
 export type ClientFunction<Method extends DescMethod> =
   Method extends DescMethodUnary<infer Input, infer Output>
-    ? (request: MessageInitShape<Input>, options?: CallOptions) => Promise<MessageShape<Output>>
+    ? UnaryFunction<Input, Output>
     : Method extends DescMethodServerStreaming<infer Input, infer Output>
       ? (
           request: MessageInitShape<Input>,
@@ -46,6 +46,15 @@ export type ClientFunction<Method extends DescMethod> =
               options?: CallOptions,
             ) => AsyncIterable<MessageShape<Output>>
           : never;
+
+/** The function for a unary method. */
+export interface UnaryFunction<Input extends DescMessage, Output extends DescMessage> {
+  (
+    request: MessageInitShape<Input>,
+    options: CallOptions & { view: true },
+  ): Promise<MessageShape<Output> & Disposable>;
+  (request: MessageInitShape<Input>, options?: CallOptions): Promise<MessageShape<Output>>;
+}
 
 /** What a method that takes a stream is given. */
 export type Requests<Input extends DescMessage> =

@@ -4,7 +4,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { until } from "@koala/testing";
 import type { MeshConnection } from "./mesh.ts";
-import { startEcho } from "./mesh-helper.test.ts";
+import { logged, startEcho } from "./mesh-helper.test.ts";
+import { release } from "./view-lease.ts";
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
@@ -22,6 +23,21 @@ test("a view that nobody holds any more gives its block back", async (t) => {
     return app.blocksInUse === 0;
   });
   assert.deepEqual(daemon.violations, []);
+  const reports = logged.filter((line) => /^warn: .*echo\.v1\.Echo\/Say was collected/.test(line));
+  assert.equal(reports.length, 1, "said once, however many they are");
+});
+
+test("views that are released are not reported", async (t) => {
+  const { client } = await startEcho(t);
+  const before = logged.length;
+  await (async () => {
+    for (let i = 0; i < 5; i++) release(await client.say({ text: "x" }, { view: true }));
+  })();
+  for (let i = 0; i < 3; i++) {
+    collectGarbage();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.deepEqual(logged.slice(before), []);
 });
 
 test("bytes that were taken and never sent come back", async (t) => {

@@ -108,6 +108,8 @@ export class Datapath {
   readonly unread: Set<StreamInbox> = new Set();
   /** Views in use of blocks of this connection. */
   viewCount = 0;
+  /** Methods whose views were forgotten, and that was said. */
+  private readonly forgotten = new Set<string>();
   /** Blocks that the daemon gives back with a RELEASE. */
   awaitingRelease = 0;
   /** Something that waiting calls wait for has become free. */
@@ -214,6 +216,16 @@ export class Datapath {
   drainTime(): number {
     if (this.drainedAt === 0) this.drainedAt = performance.now();
     return this.drainedAt;
+  }
+
+  /** For views: each method is named once a connection, not each view. */
+  onForgotten(what: string): void {
+    if (this.forgotten.has(what)) return;
+    this.forgotten.add(what);
+    this.log(
+      "warn",
+      `a view of a message of ${what} was collected without release(message): its memory was in use until then; release views, or declare them with "using" (said once for this method)`,
+    );
   }
 
   giveBack(tag: number, offset: number, bytes: number): void {

@@ -24,7 +24,7 @@ import { RequestStream, ServerStream } from "./server-stream.ts";
 import type { Handler, ServerMethod } from "./service-export.ts";
 import type { Messages } from "./stream-outlet.ts";
 import { isThenable } from "./thenable.ts";
-import { leaseView } from "./view-lease.ts";
+import { leaseView, makeDisposable } from "./view-lease.ts";
 
 /** Takes the CALL at `at`: reads the request, runs the handler, replies if it is done already. */
 export function takeCall(datapath: Datapath, words: Int32Array, at: number, head: number): void {
@@ -209,6 +209,7 @@ export class IncomingCall extends CallContext implements HandlerContext {
   }
 
   setBlock(request: object, tag: number, offset: number, bytes: number): void {
+    makeDisposable(request);
     this.request = request;
     this.blockTag = tag;
     this.blockOffset = offset;
@@ -348,7 +349,9 @@ export class IncomingCall extends CallContext implements HandlerContext {
     if (datapath.incoming.size !== 0) datapath.incoming.delete(this.id);
     if (request === null) return;
     this.request = null;
-    if (this.isHeld) leaseView(request, datapath, this.blockTag, this.blockOffset, this.blockBytes);
+    if (!this.isHeld) return;
+    const what = `${this.service}/${this.method}`;
+    leaseView(request, datapath, what, this.blockTag, this.blockOffset, this.blockBytes);
   }
 
   private unknownError(error: unknown): RpcError {

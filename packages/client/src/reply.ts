@@ -22,7 +22,7 @@ import type { EntriesListener } from "./call-options.ts";
 import type { Datapath } from "./datapath.ts";
 import type { PendingCall } from "./pending-calls.ts";
 import { RpcError } from "./rpc-error.ts";
-import { leaseView } from "./view-lease.ts";
+import { leaseView, makeDisposable } from "./view-lease.ts";
 
 /** Takes the REPLY at `at`: frees the request, settles the caller's promise, gives the block back. */
 export function takeReply(datapath: Datapath, words: Int32Array, at: number, head: number): void {
@@ -107,7 +107,7 @@ function settleView(
   memory: Memory,
 ): void {
   const { resolve, reject, onTrailer } = call;
-  const codec = call.method!.output;
+  const { output: codec, name } = call.method!;
   finish(datapath, call);
   if (onTrailer !== null) giveEntries(onTrailer, trailersOf(words, at, memory));
   const tag = words[at + W_BLOCK_TAG]!;
@@ -116,7 +116,8 @@ function settleView(
   const bytes = inlineLength + words[at + W_SEGMENT_BYTES]!;
   try {
     const view = codec.view(memory, offset, inlineLength) as object;
-    leaseView(view, datapath, tag, offset, bytes);
+    makeDisposable(view);
+    leaseView(view, datapath, name, tag, offset, bytes);
     resolve!(view);
   } catch (cause) {
     datapath.out.release(tag, offset, bytes);

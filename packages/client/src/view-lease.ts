@@ -8,6 +8,8 @@ export interface BlockOwner {
   readonly ended: boolean;
   viewCount: number;
   giveBack(tag: number, offset: number, bytes: number): void;
+  /** A view was collected that nobody had released; `what` names its method and direction. */
+  onForgotten(what: string): void;
 }
 
 class ViewLease {
@@ -15,10 +17,12 @@ class ViewLease {
   private readonly tag: number;
   private readonly offset: number;
   private readonly bytes: number;
+  private readonly what: string;
   private ended = false;
 
-  constructor(owner: BlockOwner, tag: number, offset: number, bytes: number) {
+  constructor(owner: BlockOwner, what: string, tag: number, offset: number, bytes: number) {
     this.owner = owner;
+    this.what = what;
     this.tag = tag;
     this.offset = offset;
     this.bytes = bytes;
@@ -30,23 +34,45 @@ class ViewLease {
     this.owner.viewCount--;
     if (!this.owner.ended) this.owner.giveBack(this.tag, this.offset, this.bytes);
   }
+
+  /** The view has been collected. */
+  forget(): void {
+    if (!this.owner.ended) this.owner.onForgotten(this.what);
+    this.end();
+  }
 }
 
 const leases = new WeakMap<object, ViewLease>();
-const collected = new FinalizationRegistry<ViewLease>((lease) => lease.end());
+const collected = new FinalizationRegistry<ViewLease>((lease) => lease.forget());
 
-/** Ties a block to the view of the message in it. */
+/** Ties a block to the view of the message in it; `what` is for the report of a view that is forgotten. */
 export function leaseView(
   message: object,
   owner: BlockOwner,
+  what: string,
   tag: number,
   offset: number,
   bytes: number,
 ): void {
-  const lease = new ViewLease(owner, tag, offset, bytes);
+  const lease = new ViewLease(owner, what, tag, offset, bytes);
   owner.viewCount++;
   leases.set(message, lease);
   collected.register(message, lease, lease);
+}
+
+/**
+ * Lets `using` release a view. Views of a type share the function, which is on their prototype and does not show up
+ * among their fields.
+ */
+export function makeDisposable(view: object): void {
+  if (Symbol.dispose in view || ArrayBuffer.isView(view)) return;
+  const prototype: object = Object.getPrototypeOf(view);
+  const target = prototype === Object.prototype ? view : prototype;
+  Object.defineProperty(target, Symbol.dispose, { value: dispose, configurable: true });
+}
+
+function dispose(this: object): void {
+  release(this);
 }
 
 /**

@@ -23,6 +23,21 @@ test("a view of a reply keeps its memory until it is released", async (t) => {
   assert.deepEqual(daemon.violations, []);
 });
 
+test("using gives the memory back, and does not show among the fields", async (t) => {
+  const { client, daemon } = await startEcho(t);
+  const app = daemon.apps.find((found) => found.name === "client")!;
+  await (async () => {
+    using view = await client.say({ text: "v", body: new Uint8Array(100_000) }, { view: true });
+    assert.equal(view.text, "say v");
+    assert.ok(app.blocksInUse >= 1);
+    const prototype: object = Object.getPrototypeOf(view);
+    assert.deepEqual(Object.getOwnPropertySymbols(view), []);
+    assert.equal(Object.prototype.propertyIsEnumerable.call(prototype, Symbol.dispose), false);
+  })();
+  await until("all memory is back", () => app.blocksInUse === 0);
+  assert.equal(Symbol.dispose in Object.prototype, false);
+});
+
 test("releasing a copy does nothing", async (t) => {
   const { client } = await startEcho(t);
   const reply = await client.say({ text: "copy" });
