@@ -27,6 +27,8 @@ const table = {
   // Policies that ship are found by name at run time, so the daemon never imports one.
   "packages/daemon": [...belowProtocol, "protocol", "runtime", "policy", "cel", "policy-*", "transport-*"],
   "packages/client": [...belowProtocol, "protocol"],
+  // Speaks for others in the mesh, as an app like any other.
+  "packages/gateway": [...belowProtocol, "protocol", "client"],
   "packages/ctl": ["interface", "native", "protocol", "client"],
   "packages/testing": [...belowProtocol, "protocol", "runtime"],
   // Apart from `testing`, which packages below `policy` use in their tests.

@@ -1,0 +1,46 @@
+/** What a gateway is told to do: by flags, or as JSON by the daemon that starts it. */
+
+export interface IngressSettings {
+  /** For people: logs and status. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  /** What a service is called in the mesh, where callers do not say so. */
+  readonly routes: Readonly<Record<string, string>>;
+  readonly connections: number;
+  readonly streams: number;
+  readonly headerBytes: number;
+  readonly headerMs: number;
+  readonly bodyMs: number;
+  readonly idleMs: number;
+}
+
+export interface GatewaySettings {
+  /** The daemon's folder. */
+  readonly prefix: string;
+  /** Largest message. */
+  readonly messageBytes: number;
+  /** How long calls may take to end when the gateway stops. */
+  readonly drainMs: number;
+  /** The gateway ends when its daemon was away for so long. */
+  readonly lingerMs: number;
+  readonly ingresses: readonly IngressSettings[];
+}
+
+/** Limits and times of an ingress about which nobody has said anything. */
+export const ingressDefaults: Omit<IngressSettings, "name" | "host" | "port"> = {
+  routes: {},
+  connections: 1024,
+  streams: 256,
+  headerBytes: 32 * 1024,
+  headerMs: 10_000,
+  bodyMs: 30_000,
+  idleMs: 300_000,
+};
+
+/** The same for the gateway as a whole. */
+export const gatewayDefaults: Omit<GatewaySettings, "prefix" | "ingresses"> = {
+  messageBytes: 64 * 1024 * 1024,
+  drainMs: 10_000,
+  lingerMs: 30_000,
+};

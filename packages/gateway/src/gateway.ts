@@ -1,0 +1,58 @@
+/** The gateway as a whole: an app of the mesh that speaks for others. */
+import { connect, type Log, type Mesh } from "@koala/mrpc";
+import { ServiceCatalog } from "./describe/service-catalog.ts";
+import type { GatewaySettings, IngressSettings } from "./gateway-options.ts";
+import { Ingress } from "./ingress/ingress.ts";
+import { healthService } from "./services/health.ts";
+import { reflectionServices } from "./services/reflection.ts";
+
+/** How the gateway calls itself in the mesh. */
+export const gatewayName = "koala-gateway";
+
+export interface Gateway {
+  readonly mesh: Mesh;
+  readonly ingresses: readonly Ingress[];
+  /** No new calls; those that run have the time of the settings to end. */
+  close(): Promise<void>;
+}
+
+/** Connects to the daemon and opens all doors. Rejects with a `KoalaError`, having left nothing open. */
+export async function startGateway(settings: GatewaySettings, log?: Log): Promise<Gateway> {
+  const { prefix, drainMs } = settings;
+  const mesh = await connect({
+    prefix,
+    name: gatewayName,
+    labels: { "koala.role": "gateway" },
+    ...(log === undefined ? {} : { log }),
+  });
+  const ingresses: Ingress[] = [];
+  const catalogs: ServiceCatalog[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(ingresses.map((ingress) => ingress.close(drainMs)));
+    for (const catalog of catalogs) catalog.close();
+    await mesh.close({ graceMs: drainMs });
+  };
+  try {
+    for (const ingress of settings.ingresses) {
+      const catalog = new ServiceCatalog({ mesh, routes: ingress.routes });
+      catalogs.push(catalog);
+      catalog.add(healthService(catalog));
+      for (const service of reflectionServices(catalog)) catalog.add(service);
+      const opened = new Ingress(ingressOptions(ingress, settings, catalog));
+      ingresses.push(opened);
+      await opened.start();
+    }
+    return { mesh, ingresses, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function ingressOptions(
+  { name, host, port, routes: _, ...limits }: IngressSettings,
+  { messageBytes }: GatewaySettings,
+  catalog: ServiceCatalog,
+): ConstructorParameters<typeof Ingress>[0] {
+  return { name, host, port, catalog, limits: { ...limits, messageBytes } };
+}

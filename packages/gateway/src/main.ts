@@ -1,0 +1,89 @@
+#!/usr/bin/env node
+/** The program `koala-gateway`: started by koalad where it is configured, or by hand. */
+import { parseArgs } from "node:util";
+import { messageOf } from "@koala/interface";
+import { resolvePrefix } from "@koala/mrpc";
+import { type Gateway, startGateway } from "./gateway.ts";
+import { type GatewaySettings, gatewayDefaults, ingressDefaults } from "./gateway-options.ts";
+
+const usage = `koala-gateway - gRPC, gRPC-Web and Connect at the edge of the mesh
+
+Usage: koala-gateway [options]
+
+  --prefix DIR            the daemon's folder (default: KOALA_PREFIX and so on)
+  --ingress HOST:PORT     take calls at this address; port 0 takes a free one; may be repeated
+  --route SERVICE=NAME    what a service is called in the mesh, if callers do not say; may be repeated
+  --help                  print this text and exit
+
+Exit codes: 0 stopped in order · 1 failed · 2 wrong usage
+`;
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+await main();
+
+async function main(): Promise<void> {
+  const settings = readSettings();
+  if (settings === undefined) return;
+  let gateway: Gateway;
+  try {
+    gateway = await startGateway(settings);
+  } catch (error) {
+    process.stderr.write(`koala-gateway: ${messageOf(error)}\n`);
+    process.exitCode = EXIT_FAILED;
+    return;
+  }
+  let isEnding = false;
+  const end = (): void => {
+    if (isEnding) process.exit(EXIT_FAILED);
+    isEnding = true;
+    void gateway.close().then(() => process.exit(0));
+  };
+  process.on("SIGTERM", end);
+  process.on("SIGINT", end);
+  for (const { name, address } of gateway.ingresses) {
+    process.stdout.write(`koala-gateway: ingress ${name} at ${address}\n`);
+  }
+  process.stdout.write("koala-gateway: ready\n");
+}
+
+function readSettings(): GatewaySettings | undefined {
+  try {
+    const { values } = parseArgs({
+      options: {
+        prefix: { type: "string" },
+        ingress: { type: "string", multiple: true },
+        route: { type: "string", multiple: true },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+    if (values.help === true) {
+      process.stdout.write(usage);
+      return undefined;
+    }
+    const routes = Object.fromEntries((values.route ?? []).map((text) => splitAt(text, "=")));
+    const ingresses = (values.ingress ?? []).map((text) => {
+      const [host, port] = splitAt(text, ":");
+      return { ...ingressDefaults, name: text, host, port: portFrom(port), routes };
+    });
+    if (ingresses.length === 0) throw new Error("nothing to do; expected --ingress HOST:PORT");
+    return { ...gatewayDefaults, prefix: resolvePrefix(values.prefix), ingresses };
+  } catch (error) {
+    process.stderr.write(`koala-gateway: ${messageOf(error)}\n\n${usage}`);
+    process.exitCode = EXIT_USAGE;
+    return undefined;
+  }
+}
+
+/** Around the last separator: hosts of IPv6 have colons. */
+function splitAt(text: string, separator: string): [string, string] {
+  const at = text.lastIndexOf(separator);
+  if (at <= 0) throw new Error(`${text}: expected a ${separator} in the middle`);
+  return [text.slice(0, at).replace(/^\[(.*)\]$/, "$1"), text.slice(at + 1)];
+}
+
+function portFrom(text: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65535) return Number(text);
+  throw new Error(`${text}: expected a port, 0 to 65535`);
+}
