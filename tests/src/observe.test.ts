@@ -14,6 +14,28 @@ import { connectTo, startKitchen, startTopology } from "./kitchen.ts";
 import { rejection } from "./rejection.ts";
 import { ctlJson, ctlProgram, runCtl } from "./run-koalactl.ts";
 
+/** As `koalactl top -o json` prints it; what the tests look at. */
+interface Rates {
+  services: {
+    service: string;
+    target: string;
+    callsPerSecond: number;
+    errorsPerSecond: number;
+    bytesPerSecond: number;
+    samples: number;
+    p50Micros: number | null;
+    p99Micros: number | null;
+  }[];
+  apps: {
+    name: string;
+    madePerSecond: number;
+    servedPerSecond: number;
+    errorsPerSecond: number;
+    sharedBytes: number;
+  }[];
+  runtimes: { cpu: number }[];
+}
+
 const suite = { timeout: 180_000 };
 
 /** A rule that denies echoes of "secret", at the server's side. */
@@ -270,5 +292,42 @@ describe("koalactl tap", suite, () => {
     tap.child.kill("SIGINT");
     await tap.child.exit();
     assert.equal((await kitchen.echo({ text: "after" })).text, "after");
+  });
+});
+
+describe("koalactl top", suite, () => {
+  it("shows what apps and services do", async (t) => {
+    const { client, server } = await startTopology(t, 2);
+    await startKitchen(t, server);
+    const kitchen = (await connectTo(t, client, { name: "web" })).client(Kitchen, "kitchen");
+    await kitchen.echo({});
+    let isOver = false;
+    const load = (async () => {
+      for (let i = 0; !isOver; i++) {
+        if (i % 3 === 0) await rejection(kitchen.fail({ status: Status.NOT_FOUND }));
+        else await kitchen.echo({ text: "x".repeat(100) });
+      }
+    })();
+    const rates = await ctlJson<Rates>(client.prefix, ["top", "--once"]);
+    const [service] = rates.services;
+    assert.equal(`${service!.service} ${service!.target}`, "test.v1.Kitchen kitchen");
+    const { callsPerSecond, errorsPerSecond, bytesPerSecond, samples } = service!;
+    assert.ok(callsPerSecond > errorsPerSecond && errorsPerSecond > 0, JSON.stringify(service));
+    assert.ok(bytesPerSecond > 100 && samples > 0);
+    assert.ok(service!.p50Micros! > 0 && service!.p99Micros! >= service!.p50Micros!);
+    const web = rates.apps.find(({ name }) => name === "web")!;
+    assert.ok(web.madePerSecond > 0 && web.errorsPerSecond > 0 && web.sharedBytes > 0);
+    assert.equal(web.servedPerSecond, 0);
+    assert.ok(rates.runtimes[0]!.cpu > 0);
+    // The other daemon counts the same calls as those of its peer, and its own app as who serves them.
+    const there = await ctlJson<Rates>(server.prefix, ["top", "--once", "--interval", "300ms"]);
+    assert.ok(there.services[0]!.callsPerSecond > 0);
+    assert.ok(there.apps.some(({ servedPerSecond }) => servedPerSecond > 0));
+    const table = await runCtl(client.prefix, ["top", "--once"]);
+    assert.match(table.stdout, /^test\.v1\.Kitchen +kitchen +\d/m);
+    assert.match(table.stdout, /^web +\d/m);
+    assert.match(table.stdout, /of sampled calls/);
+    isOver = true;
+    await load;
   });
 });

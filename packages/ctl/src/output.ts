@@ -9,6 +9,15 @@ export type Format = "table" | "json";
 export interface Sink {
   write(text: string): unknown;
   readonly isTTY?: boolean | undefined;
+  /** Lines of the terminal. */
+  readonly rows?: number | undefined;
+}
+
+/** A terminal that a command may write to as it likes. */
+export interface Screen {
+  write(text: string): void;
+  /** Lines that it has now. */
+  rows(): number;
 }
 
 /** What a run of koalactl has around it. */
@@ -32,6 +41,13 @@ export class Output {
     this.stdout = stdout;
     this.stderr = stderr;
     this.paint = paintFor(stdout.isTTY === true, env);
+  }
+
+  /** The terminal; undefined when there is none, or JSON is wanted. */
+  get screen(): Screen | undefined {
+    const { stdout, format } = this;
+    if (stdout.isTTY !== true || format === "json") return undefined;
+    return { write: (text) => void stdout.write(text), rows: () => stdout.rows ?? 24 };
   }
 
   /** A line of the result. */

@@ -20,6 +20,7 @@ import { parseDuration } from "./quantity.ts";
 import { addRuntimeCommands } from "./runtime-commands.ts";
 import { formatStatus } from "./status-view.ts";
 import { addTapCommand } from "./tap-commands.ts";
+import { addTopCommand } from "./top-commands.ts";
 import { addUpgradeCommand } from "./upgrade-commands.ts";
 import { version } from "./version.ts";
 
@@ -99,6 +100,7 @@ export function createProgram(surroundings: Surroundings): Command {
   addEventCommand(program, contextOf);
   addRuntimeCommands(program, contextOf);
   program.commandsGroup("Calls:");
+  addTopCommand(program, contextOf);
   addTapCommand(program, contextOf);
   addExplainCommand(program, contextOf);
   return program;
