@@ -141,7 +141,8 @@ function delimited(at, end) {
     }
   }
   const n = longVarint(at, end);
-  if (high !== 0 || n < 0 || n > end - next) fail(${Code.LENGTH}, at);
+  // Up to five bytes, as in unknown fields.
+  if (next - at > 5 || high !== 0 || n < 0 || n > end - next) fail(${Code.LENGTH}, at);
   return next + n;
 }
 
@@ -247,7 +248,7 @@ function pastTag(at) {
 function string(k, from, n, isChecked) {
   i32[k] = textBytes;
   if (scratchBytes + n > scratch.length && n <= 4096) growScratch(n);
-  if (n > 64) {
+  if (n > 192) {
     longText(k, from, n, isChecked);
     return;
   }

@@ -144,6 +144,7 @@ describe("ProtobufCodec", () => {
       [SearchReplySchema, [10, 3, 10, 2, 65], ProtobufCode.LENGTH, 3],
       [SearchReplySchema, [10, 255, 255, 255, 255, 15], ProtobufCode.LENGTH, 1],
       [SearchReplySchema, [10, 255, 255, 255, 255, 31], ProtobufCode.LENGTH, 1],
+      [SearchReplySchema, [10, 128, 128, 128, 128, 128, 0], ProtobufCode.LENGTH, 1],
       [FlatSchema, [0xff, 0xff, 0xff, 0xff, 0x1f, 0], ProtobufCode.TAG, 0],
       [FlatSchema, [8, 1, 0], ProtobufCode.FIELD_ZERO, 2],
       [FlatSchema, [8, 1, 2, 0], ProtobufCode.FIELD_ZERO, 2],
