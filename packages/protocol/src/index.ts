@@ -47,6 +47,7 @@ export {
   type DaemonMessage,
   prefixBytesMax,
 } from "./app/control.ts";
+export { descriptorsPerApp, mappingsPerApp } from "./app/cost.ts";
 export { decodeMetadata, encodeMetadata, type MetadataEntry } from "./app/metadata.ts";
 export * from "./app/slot.ts";
 export * from "./link/frame.ts";

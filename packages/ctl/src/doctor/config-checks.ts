@@ -56,8 +56,8 @@ function checkProgram(koalad: string, koalactl: string): Finding {
 
 function refusal(error: KoalaError, config: string | undefined): Finding {
   if (error.code !== "ERR_CTL_CONFIG") return problem("koalad", error.message, installDaemon);
-  const where = config === undefined ? "the variables KOALA_*" : config;
-  return problem("configuration", error.message, `correct ${where}`);
+  const where = config === undefined ? "" : `, in ${config} for instance`;
+  return problem("configuration", error.message, `correct what it names${where}`);
 }
 
 /** The file that holds unless another one is named: `koala.toml` of the folder, if it is there. */

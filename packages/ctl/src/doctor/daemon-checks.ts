@@ -62,7 +62,11 @@ async function checkSilence(prefix: string, error: KoalaError): Promise<Finding[
 }
 
 function isThere(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return false; // this user may not even look
+  }
 }
 
 /** What every app does first. The daemon drops a connection that says nothing without a word. */

@@ -1,5 +1,6 @@
 /** Whether the limits of the machine leave room for what is to run on it. */
 import { availableParallelism, totalmem } from "node:os";
+import { descriptorsPerApp, mappingsPerApp } from "@koala/protocol";
 import { formatBytes } from "../quantity.ts";
 import { type CgroupLimits, readCgroupLimits, readIfThere } from "./cgroup.ts";
 import { type Finding, ok, problem, warning } from "./finding.ts";
@@ -17,16 +18,9 @@ export interface MachineLimits {
 
 /** What Koala is built to serve on one host. */
 const appsAtBest = 10_000;
-/**
- * An app that has just attached costs the daemon seven: its channel, doorbells, rings and first regions. The
- * rest is for the regions that its heaps grow by.
- */
-const descriptorsPerApp = 10;
-/** About four, and the regions that its heaps grow by. */
-const mappingsPerApp = 6;
-/** The daemon itself: its threads, modules, links. */
+/** The daemon itself: its threads, modules and links, and some for regions that heaps grow by. */
 const ownDescriptors = 512;
-const ownMappings = 1024;
+const ownMappings = 4608;
 const memoryMin = 512 * 1024 ** 2;
 
 /** The limits of a process: of the daemon where there is one, else of this process. */

@@ -24,13 +24,26 @@ function checkLength(prefix: string): Finding {
 }
 
 function checkFolder(prefix: string): Finding[] {
-  const stat = statSync(prefix, { throwIfNoEntry: false });
+  const stat = lookAt(prefix);
+  if (stat === "hidden") {
+    const text = `${prefix} can't be reached by user ${process.getuid?.() ?? 0}`;
+    return [problem("folder", text, "chmod o+x the folders above it, or choose another --prefix")];
+  }
   if (stat === undefined) return [checkMissing(prefix)];
   if (!stat.isDirectory()) {
     const text = `${prefix} is no folder`;
     return [problem("folder", text, `choose another --prefix, or remove ${prefix}`)];
   }
   return [checkRights(prefix, stat), checkOthers(prefix, stat)];
+}
+
+/** Undefined when it is not there, `hidden` when a folder above keeps this user out. */
+function lookAt(path: string): Stats | "hidden" | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return "hidden";
+  }
 }
 
 /** koalad makes the folder, and those above it, where it may. */
@@ -44,7 +57,7 @@ function checkMissing(prefix: string): Finding {
 
 function nearestFolder(path: string): string {
   const above = dirname(path);
-  if (above === path || statSync(above, { throwIfNoEntry: false }) !== undefined) return above;
+  if (above === path || lookAt(above) !== undefined) return above;
   return nearestFolder(above);
 }
 

@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import {
-  descriptorsPerApp,
-  mappingsPerApp,
-  type ProcessRoom,
-  readProcessRoom,
-  reportRoom,
-  shortagesOf,
-} from "./app-room.ts";
+import { descriptorsPerApp, mappingsPerApp } from "@koala/protocol";
+import { type ProcessRoom, readProcessRoom, reportRoom, shortagesOf } from "./app-room.ts";
 
 const plenty: ProcessRoom = {
   openFilesMax: 1 << 20,

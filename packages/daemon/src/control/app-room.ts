@@ -3,15 +3,9 @@
  * both. Node raises the soft limit of open files to the hard one before any of this runs.
  */
 import { readdirSync, readFileSync } from "node:fs";
+import { descriptorsPerApp, mappingsPerApp } from "@koala/protocol";
 import type { AreaLog } from "../log/index.ts";
 
-/**
- * Of an app that has got a message: control channel twice, doorbells, the region of rings and send heap, the
- * first receive region. One that never got any has one less; each further region of a heap is one more.
- */
-export const descriptorsPerApp = 6;
-/** Its regions. */
-export const mappingsPerApp = 2;
 /** Kept for regions that heaps grow by, links, files: apps are refused before the last descriptors are gone. */
 export const spareDescriptors = 128;
 /** Kept for the heap of JavaScript and for regions that heaps grow by. */
