@@ -1,5 +1,9 @@
-/** The case without processes: how long a message takes to be written and read. */
+/** The case without processes: how long a message takes to be written and read, or encoded and decoded. */
+import { toBinary } from "@bufbuild/protobuf";
+import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { type LayoutCase, layoutCases } from "@koala/schema";
+import protobufjs from "protobufjs";
+import "protobufjs/ext/descriptor.js";
 import { layoutCaseName } from "./case.ts";
 import type { Result } from "./result.ts";
 import { Samples } from "./samples.ts";
@@ -26,10 +30,22 @@ interface Subject {
   readonly roundP50Us: (number | null)[];
 }
 
-const kinds = ["koala", "protobuf-es", "koala-validate", "koala-view"] as const;
+const kinds = [
+  "koala",
+  "protobuf-es",
+  "koala-validate",
+  "koala-view",
+  "koala-encode",
+  "protobuf-es-encode",
+  "protobufjs-encode",
+  "koala-decode",
+  "protobuf-es-decode",
+  "protobufjs-decode",
+] as const;
+type Kind = (typeof kinds)[number];
 const messages = ["hotel", "flat"] as const;
 
-/** `koala-hotel` and so on: what writes and reads, and which message. */
+/** `koala-hotel` and so on: what works on the message, and which message. */
 export const layoutSystemNames: readonly string[] = messages.flatMap((message) =>
   kinds.map((kind) => `${kind}-${message}`),
 );
@@ -53,12 +69,21 @@ export function measureLayout({ seconds, rounds }: LayoutPlan): Result[] {
   return subjects.map((subject) => layoutResult(subject, (rounds * roundMs) / 1000, p50s));
 }
 
-function subjectsOf({ name, protobufBytes, ...layout }: LayoutCase): Subject[] {
-  const works: Readonly<Record<(typeof kinds)[number], () => unknown>> = {
+function subjectsOf(layout: LayoutCase): Subject[] {
+  const { name, protobufBytes, desc, encoded } = layout;
+  const protobufjs = protobufjsType(desc);
+  const decoded = protobufjs.decode(encoded);
+  const works: Readonly<Record<Kind, () => unknown>> = {
     koala: layout.koala,
     "protobuf-es": layout.protobufEs,
     "koala-validate": layout.validate,
     "koala-view": layout.view,
+    "koala-encode": layout.encode,
+    "protobuf-es-encode": layout.protobufEsEncode,
+    "protobufjs-encode": () => protobufjs.encode(decoded).finish(),
+    "koala-decode": layout.decode,
+    "protobuf-es-decode": layout.protobufEsDecode,
+    "protobufjs-decode": () => protobufjs.decode(encoded),
   };
   return kinds.map((kind) => ({
     name: `${kind}-${name}`,
@@ -67,6 +92,13 @@ function subjectsOf({ name, protobufBytes, ...layout }: LayoutCase): Subject[] {
     samples: new Samples(),
     roundP50Us: [],
   }));
+}
+
+/** The type as protobufjs has it, with the functions that it generates. */
+function protobufjsType({ typeName, file }: LayoutCase["desc"]): protobufjs.Type {
+  const set = { $typeName: "google.protobuf.FileDescriptorSet" as const, file: [file.proto] };
+  const root = protobufjs.Root.fromDescriptor(toBinary(FileDescriptorSetSchema, set));
+  return root.lookupType(typeName);
 }
 
 function runRound(work: () => unknown, samples: Samples, durationMs: number): void {
@@ -86,7 +118,8 @@ function layoutResult(
 ): Result {
   const figures = samples.figures();
   const message = name.slice(name.lastIndexOf("-") + 1);
-  const baseline = `protobuf-es-${message}`;
+  const oneWay = /-(?:encode|decode)-/.exec(name)?.[0] ?? "-";
+  const baseline = `protobuf-es${oneWay}${message}`;
   const rates = roundP50Us.map((p50Us) => (p50Us === null ? 0 : 1e6 / p50Us));
   const callsPerSecond = median(rates);
   return {

@@ -8,6 +8,7 @@ import { openMemory } from "@koala/shm";
 import { codecFor } from "./codec.ts";
 import { Color, type Flat, FlatSchema } from "./gen/bench/v1/flat_pb.ts";
 import { type SearchReply, SearchReplySchema } from "./gen/hotel/v1/hotel_pb.ts";
+import { protobufCodecOf } from "./generated-protobuf-codec.ts";
 
 /** One message, both ways. Each function does a whole write and read and returns what was read. */
 export interface LayoutCase {
@@ -20,6 +21,15 @@ export interface LayoutCase {
   validate(): number;
   /** The lazy view of the written message, with nothing read yet. */
   view(): unknown;
+  /** From the layout to protobuf's encoding, in a new buffer; and from there to the layout. */
+  encode(): Uint8Array;
+  decode(): number;
+  /** What protobuf-es takes for one way alone. */
+  protobufEsEncode(): Uint8Array;
+  protobufEsDecode(): unknown;
+  /** For others to be compared with: the type, and the message in protobuf's encoding. */
+  readonly desc: DescMessage;
+  readonly encoded: Uint8Array;
   /** Size of the message in the layout, and in protobuf's encoding. */
   readonly bytes: number;
   readonly protobufBytes: number;
@@ -41,10 +51,20 @@ function layoutCase(name: string, desc: DescMessage, message: Message): LayoutCa
   const memory = openMemory(new ArrayBuffer(1 << 16));
   const bytes = codec.write(message, memory, 0, 1 << 16, noSegments);
   assert(bytes > 0, `the ${name} message fits 64 KiB`);
+  const protobuf = protobufCodecOf(codec);
+  const target = openMemory(new ArrayBuffer(1 << 16));
+  const encoded = Buffer.from(toBinary(desc, message));
+  const { length } = encoded;
   return {
     name,
     bytes,
-    protobufBytes: toBinary(desc, message).length,
+    desc,
+    encoded,
+    protobufBytes: length,
+    encode: () => protobuf.read(memory, 0, bytes),
+    decode: () => protobuf.decode(encoded, 0, length, target, 0, 1 << 16, noSegments),
+    protobufEsEncode: () => toBinary(desc, message),
+    protobufEsDecode: () => fromBinary(desc, encoded),
     koala: () => codec.read(memory, 0, codec.write(message, memory, 0, 1 << 16, noSegments)),
     protobufEs: () => fromBinary(desc, toBinary(desc, message)),
     validate: () => codec.validate(memory, 0, bytes, noLengths, 0),
