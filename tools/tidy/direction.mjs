@@ -25,7 +25,15 @@ const table = {
   "packages/cel": ["interface", "schema", "policy"],
   "packages/policy-*": ["interface", "schema", "policy", "cel"],
   // Policies that ship are found by name at run time, so the daemon never imports one.
-  "packages/daemon": [...belowProtocol, "protocol", "runtime", "policy", "cel", "policy-*", "transport-*"],
+  "packages/daemon": [
+    ...belowProtocol,
+    "protocol",
+    "runtime",
+    "policy",
+    "cel",
+    "policy-*",
+    "transport-*",
+  ],
   "packages/client": [...belowProtocol, "protocol"],
   // Speaks for others in the mesh, as an app like any other.
   "packages/gateway": [...belowProtocol, "protocol", "client"],
