@@ -1,6 +1,6 @@
 // The policies that ship, with real daemons: limits, faults and the access log.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { it } from "node:test";
 import { Status } from "@koala/interface";
@@ -8,8 +8,9 @@ import { RpcError } from "@koala/mrpc";
 import type { PolicySpec } from "@koala/protocol";
 import { createTempDirectory, until } from "@koala/testing";
 import { askAdmin, postAdmin } from "./admin.ts";
-import type { Daemon } from "./cluster.ts";
-import { describeKitchen } from "./kitchen.ts";
+import { type Daemon, startDaemon } from "./cluster.ts";
+import { Kitchen } from "./gen/test/v1/kitchen_pb.ts";
+import { connectTo, describeKitchen, startKitchen, untilPrinted } from "./kitchen.ts";
 import { startPolicyStage } from "./policy-stage.ts";
 import { rejection } from "./rejection.ts";
 
@@ -163,6 +164,53 @@ it("log writes what it has when the daemon stops", async (test) => {
   assert.equal(linesOf(file).length, 0);
   await daemon.stop();
   assert.equal(linesOf(file).length, 10, "each call passed both sides");
+});
+
+it("log writes the lines of calls that end after it was detached, and then lets the file go", async (test) => {
+  const file = join(createTempDirectory(test), "access.log");
+  const daemon = await startDaemon(test, { daemonKeys: "runtimes = 2" });
+  const server = await startKitchen(test, daemon);
+  const kitchen = (await connectTo(test, daemon)).client(Kitchen, "kitchen");
+  const isOpen = (): boolean =>
+    readdirSync(`/proc/${daemon.pid}/fd`).some((fd) => {
+      try {
+        return readlinkSync(`/proc/${daemon.pid}/fd/${fd}`) === file;
+      } catch {
+        return false; // closed meanwhile
+      }
+    });
+  const policy: PolicySpec = {
+    use: "log",
+    match: { side: "client" },
+    config: { file, flush: "1m" },
+  };
+  await postAdmin(daemon.prefix, "/v1/policies/attach", { policy });
+  await kitchen.echo({});
+  const calls = ["a", "b"].map((key) => kitchen.wait({ key }));
+  for (const key of ["a", "b"]) await untilPrinted(server, new RegExp(`^began ${key}$`, "m"));
+  await postAdmin(daemon.prefix, "/v1/policies/detach", { name: "log" });
+  server.write("release a");
+  await calls[0];
+  await kitchen.echo({});
+  assert.deepEqual(linesOf(file), [], "a batch is not full, and a call is still on its way");
+
+  server.write("release b");
+  await calls[1];
+  await until("all calls that it saw have lines", () => linesOf(file).length === 3);
+  assert.deepEqual(
+    linesOf(file).map(({ method, status }) => `${method} ${status}`),
+    ["Echo OK", "Wait OK", "Wait OK"],
+  );
+  await until("the file is closed", () => !isOpen());
+
+  await postAdmin(daemon.prefix, "/v1/policies/attach", { policy });
+  await kitchen.echo({});
+  await postAdmin(daemon.prefix, "/v1/policies/detach", { name: "log" });
+  await until(
+    "without calls on their way all is written at once",
+    () => linesOf(file).length === 4,
+  );
+  await until("the file is closed again", () => !isOpen());
 });
 
 it("limits and logs go on when the daemon's process is replaced under load", async (test) => {

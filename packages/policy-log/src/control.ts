@@ -27,6 +27,7 @@ export function createLogControl(ctx: ControlContext<LogConfig>): ControlPart<Lo
   const onHangUp = (): void => file.reopen();
   process.on("SIGHUP", onHangUp);
   return {
+    outlivesCalls: true,
     onNotice(message) {
       const { text, lines } = message as LogBatch;
       file.append(text, lines);

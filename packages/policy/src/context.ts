@@ -88,6 +88,11 @@ export interface ControlContext<Config = unknown> {
 
 /** The slow half of a policy: writes files, answers scrapes, sends to collectors. */
 export interface ControlPart<Config = unknown> {
+  /**
+   * When the policy is detached, the part is closed only after the calls that are on their way through it
+   * have ended, and hears what `stop` of the instances says. Else it is closed at once.
+   */
+  readonly outlivesCalls?: boolean;
   onNotice?(message: unknown, runtime: number): void;
   reconfigure?(config: Config): void | Promise<void>;
   /** Flushes what it has and ends; nothing may stay open. */

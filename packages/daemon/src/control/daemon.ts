@@ -406,6 +406,7 @@ export class Daemon {
     else if (
       notice.op === "policies" ||
       notice.op === "policy-message" ||
+      notice.op === "policy-ended" ||
       notice.op === "policy-failed"
     ) {
       this.policies.onNotice(notice);

@@ -72,6 +72,8 @@ export class PolicyChains implements Engine, CallHost {
   private current = new Set<Chain>();
   private readonly retired = new Set<Chain>();
   private readonly leaving = new Set<Slot>();
+  /** The last call of a slot that was detached has ended, and so has the slot. */
+  onStopped: (slot: Slot) => void = () => {};
   /** Work of the engine's next turn. */
   private readonly tasks: (() => void)[] = [];
   /** Calls that wait for one of them. */
@@ -112,6 +114,11 @@ export class PolicyChains implements Engine, CallHost {
     for (const slot of this.leaving) slot.stop();
     this.attachments = [];
     this.leaving.clear();
+  }
+
+  /** Slots that were detached, and that calls are still on their way through. */
+  get leavingIds(): readonly number[] {
+    return [...this.leaving].map(({ id }) => id);
   }
 
   /** Calls that are on their way through a slot. */
@@ -342,6 +349,7 @@ export class PolicyChains implements Engine, CallHost {
       if (isUsed) continue;
       this.leaving.delete(slot);
       slot.stop();
+      this.onStopped(slot);
     }
   }
 }

@@ -22,7 +22,7 @@
 import { z } from "zod";
 
 /** Of this protocol; the two sides need the same. */
-export const handoverVersion = 1;
+export const handoverVersion = 2;
 /** Descriptors that one packet carries. */
 export const descriptorsPerPacket = 16;
 export const handoverPacketBytesMax: number = 64 * 1024;

@@ -19,6 +19,7 @@ import { planAttachments } from "./attachment-plan.ts";
 import { changesBetween, hasOtherCode } from "./change-list.ts";
 import type { ChangeRequest } from "./change-request.ts";
 import type { DesiredState } from "./desired-state.ts";
+import { LastWords } from "./last-words.ts";
 import { type FoundProblem, type PolicyFile, policyError } from "./policy-problems.ts";
 import type { PolicyRuntime, RuntimeAnswer, RuntimeGroup } from "./runtime-group.ts";
 import type { PlannedPolicy, PolicyRefusal, PolicyStep } from "./runtime-plan.ts";
@@ -45,18 +46,21 @@ export class PolicyChanges {
   attachments: readonly Attachment[] = [];
   /** What was in force before the change that is under way: its instances may have last words. */
   private leaving: readonly Attachment[] = [];
+  /** Of what was in force before. */
+  readonly lastWords: LastWords;
   private readonly environment: ChangeEnvironment;
   private lastId = 0;
   private queue: Promise<unknown> = Promise.resolve();
 
   constructor(environment: ChangeEnvironment) {
     this.environment = environment;
+    this.lastWords = new LastWords(environment.log);
   }
 
   /** The attachment that an instance belongs to. */
   attachmentOf(id: number): Attachment | undefined {
     const isIt = (attachment: Attachment): boolean => attachment.id === id;
-    return this.attachments.find(isIt) ?? this.leaving.find(isIt);
+    return this.attachments.find(isIt) ?? this.leaving.find(isIt) ?? this.lastWords.find(id);
   }
 
   /** Runs after all changes that were asked for before. */
@@ -145,8 +149,9 @@ export class PolicyChanges {
     }
     this.attachments = next;
     this.leaving = before;
+    this.lastWords.begin();
     const committed = await this.commit(next);
-    await this.settleControls(before, next, started);
+    await this.settleControls(before, next, started, committed);
     discardCode(before, next);
     this.leaving = [];
     this.tell(request, revision, changes);
@@ -171,6 +176,7 @@ export class PolicyChanges {
   async close(): Promise<void> {
     const { log } = this.environment;
     await Promise.all(this.attachments.map((attachment) => closeControl(attachment, log)));
+    await this.lastWords.close();
   }
 
   private beginStep(runtime: number): PolicyStep {
@@ -289,6 +295,7 @@ export class PolicyChanges {
     before: readonly Attachment[],
     next: readonly Attachment[],
     started: readonly Attachment[],
+    answers: readonly RuntimeAnswer[],
   ): Promise<void> {
     const { log } = this.environment;
     for (const attachment of next) {
@@ -307,7 +314,10 @@ export class PolicyChanges {
     }
     for (const old of before) {
       const stays = next.find(({ control }) => control !== undefined && control === old.control);
-      if (stays === undefined) await closeControl(old, log);
+      if (stays !== undefined) continue;
+      const leaves = answers.filter(({ leaving }) => leaving.includes(old.id));
+      const runtimes = leaves.map(({ runtime }) => runtime);
+      if (!this.lastWords.keep(old, runtimes)) await closeControl(old, log);
     }
   }
 

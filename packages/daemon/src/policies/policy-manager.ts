@@ -228,6 +228,10 @@ export class PolicyManager {
       this.group.onAnswer(notice);
       return;
     }
+    if (notice.op === "policy-ended") {
+      this.changes.lastWords.onEnded(notice.id, notice.runtime);
+      return;
+    }
     const attachment = this.changes.attachmentOf(notice.id);
     if (notice.op === "policy-failed") {
       if (attachment !== undefined) this.failed(attachment, notice.runtime, notice.reason);
@@ -245,6 +249,7 @@ export class PolicyManager {
   /** The runtime has ended: nobody waits for its answers any more. */
   runtimeLost(runtime: number): void {
     this.group.lost(runtime);
+    this.changes.lastWords.lost(runtime);
   }
 
   /** Takes a policy out of service in all runtimes, because it has hung in one; returns its name. */

@@ -88,6 +88,8 @@ export interface PolicyStepAnswer {
   readonly moved: number;
   /** For `load`: files that are loaded now, of those that were named. */
   readonly loaded: number;
+  /** For `commit`: instances that were detached, and that calls are still on their way through. */
+  readonly leaving: readonly number[];
   /** For `status`. */
   readonly policies: readonly PlannedStatus[];
 }
@@ -108,6 +110,8 @@ export type PolicyNotice =
       readonly message: unknown;
       readonly waiting: Int32Array;
     }
+  /** The last call of an instance that was detached has ended, and so has the instance. */
+  | { readonly op: "policy-ended"; readonly runtime: number; readonly id: number }
   | {
       readonly op: "policy-failed";
       readonly runtime: number;

@@ -37,7 +37,10 @@ const messagesMax = 1024;
 
 export interface RuntimePoliciesOptions {
   /** The chains that calls go through. */
-  chains: { attach(attachments: readonly Attachment[]): void };
+  chains: {
+    attach(attachments: readonly Attachment[]): void;
+    readonly leavingIds: readonly number[];
+  };
   host: SlotHost;
   /** That of the host; how many runtimes there are is known when policies begin. */
   place: { count: number };
@@ -118,6 +121,7 @@ export class RuntimePolicies {
       loaded,
       openCalls: this.options.openCalls(),
       policies: step.name === "status" ? this.status() : [],
+      leaving: step.name === "commit" ? this.options.chains.leavingIds : [],
     };
   }
 

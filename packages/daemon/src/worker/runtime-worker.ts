@@ -177,6 +177,7 @@ const policies = new RuntimePolicies({
   schemas: () => schemas.all(),
   log: log.area("policy"),
 });
+router.policies.onStopped = ({ id }) => notify({ op: "policy-ended", runtime: index, id });
 schemas.onCompiled = (schema) => policies.checkService(schema);
 router.onDenied = (report) => events.emit("policy", "denied", { ...report });
 router.situation = peers;
