@@ -141,11 +141,13 @@ export class Router {
       const selected = this.select(call);
       if (selected !== Outcome.DONE || !call.open) return selected;
     }
+    const { id } = call;
     const outcome = call.callee!.begin(call, body);
     if (outcome === Outcome.DONE || outcome === Outcome.HELD) this.observer.sent(call);
     if (outcome === Outcome.PARK) call.parked = Parked.REQUEST;
     // A copy that is nobody's held the request; what comes next in this call is the reply.
     else if (call.copy !== null && call.open && call.copyOwner === null) call.copy = null;
+    if (call.stream !== null && call.open && call.id === id) this.follow(call, outcome);
     return outcome;
   }
 
