@@ -405,15 +405,18 @@ function startGroups() {
 }
 
 function group(start, end, tag) {
-  let a = endsFrom, b = endsTop;
-  while (a < b) {
-    const middle = (((a + b) >> 2) << 1);
-    if (ends[middle] < start) a = middle + 2;
-    else b = middle;
-  }
-  if (a < endsTop && ends[a] === start) {
-    next = pastTag(ends[a + 1]);
-    return ends[a + 1];
+  // Groups are met in order, so what starts behind the last one is new.
+  if (endsTop !== endsFrom && start <= ends[endsTop - 2]) {
+    let a = endsFrom, b = endsTop;
+    while (a < b) {
+      const middle = ((a + b) >> 2) << 1;
+      if (ends[middle] < start) a = middle + 2;
+      else b = middle;
+    }
+    if (a < endsTop && ends[a] === start) {
+      next = pastTag(ends[a + 1]);
+      return ends[a + 1];
+    }
   }
   if (endsTop + 2 > ends.length) {
     const more = new Int32Array(ends.length * 2);
