@@ -1,5 +1,5 @@
 /** `koalactl status` for people. */
-import type { ClosureStatus, DaemonStatus, RuntimeStatus } from "@koala/protocol";
+import type { ClosureStatus, DaemonStatus, GatewayStatus, RuntimeStatus } from "@koala/protocol";
 import { formatBytes, formatDuration } from "./quantity.ts";
 import { type Column, formatTable, type Paint, printable } from "./table.ts";
 
@@ -35,6 +35,13 @@ function closureLines({ runtimes }: DaemonStatus, paint: Paint): string[] {
   return ["", ...formatTable(closureColumns, closures.slice(-closuresShown), paint)];
 }
 
+function gatewayText({ state, pid, restarts, lastFailure, ingresses }: GatewayStatus): string {
+  const doors = ingresses.map(({ address }) => address).join(", ");
+  const process = pid === 0 ? state : `${state}, process ${pid}`;
+  const ended = restarts === 0 ? "" : `, ended ${restarts} times, the last time by ${lastFailure}`;
+  return `${process}${doors === "" ? "" : `, ingress at ${doors}`}${ended}`;
+}
+
 /** The lines to print. */
 export function formatStatus(status: DaemonStatus, paint: Paint): string[] {
   const { counters, memory } = status;
@@ -55,6 +62,7 @@ export function formatStatus(status: DaemonStatus, paint: Paint): string[] {
     ],
     ["memory", formatBytes(memory.rssBytes)],
   ];
+  if (status.gateway !== undefined) facts.push(["gateway", gatewayText(status.gateway)]);
   const title = paint("title", printable(status.name));
   const state = paint(status.state === "running" ? "good" : "bad", printable(status.state));
   return [

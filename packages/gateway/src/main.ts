@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 /** The program `koala-gateway`: started by koalad where it is configured, or by hand. */
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { messageOf } from "@koala/interface";
 import { resolvePrefix } from "@koala/mrpc";
 import { type Gateway, startGateway } from "./gateway.ts";
 import { type GatewaySettings, gatewayDefaults, ingressDefaults } from "./gateway-options.ts";
+import { isDaemonThere, removeState, writeState } from "./state-file.ts";
 
 const usage = `koala-gateway - gRPC, gRPC-Web and Connect at the edge of the mesh
 
@@ -13,6 +15,7 @@ Usage: koala-gateway [options]
   --prefix DIR            the daemon's folder (default: KOALA_PREFIX and so on)
   --ingress HOST:PORT     take calls at this address; port 0 takes a free one; may be repeated
   --route SERVICE=NAME    what a service is called in the mesh, if callers do not say; may be repeated
+  --settings FILE         all of this and more as JSON, from the daemon that starts the gateway
   --help                  print this text and exit
 
 Exit codes: 0 stopped in order · 1 failed · 2 wrong usage
@@ -24,8 +27,9 @@ const EXIT_USAGE = 2;
 await main();
 
 async function main(): Promise<void> {
-  const settings = readSettings();
-  if (settings === undefined) return;
+  const orders = readOrders();
+  if (orders === undefined) return;
+  const { settings, hash } = orders;
   let gateway: Gateway;
   try {
     gateway = await startGateway(settings);
@@ -38,7 +42,10 @@ async function main(): Promise<void> {
   const end = (): void => {
     if (isEnding) process.exit(EXIT_FAILED);
     isEnding = true;
-    void gateway.close().then(() => process.exit(0));
+    void gateway.close().then(() => {
+      if (hash !== undefined) removeState(settings.prefix);
+      process.exit(0);
+    });
   };
   process.on("SIGTERM", end);
   process.on("SIGINT", end);
@@ -46,15 +53,40 @@ async function main(): Promise<void> {
     process.stdout.write(`koala-gateway: ingress ${name} at ${address}\n`);
   }
   process.stdout.write("koala-gateway: ready\n");
+  if (hash === undefined) return;
+  const doors = gateway.ingresses.map(({ name, address }) => ({ name, address }));
+  writeState(settings.prefix, hash, doors);
+  endWithDaemon(settings, end);
 }
 
-function readSettings(): GatewaySettings | undefined {
+/** A gateway that a daemon has started does not stay for ever when that one was killed. */
+function endWithDaemon({ prefix, lingerMs }: GatewaySettings, end: () => void): void {
+  let seenMs = performance.now();
+  const timer = setInterval(() => {
+    if (isDaemonThere(prefix)) seenMs = performance.now();
+    else if (performance.now() - seenMs >= lingerMs) {
+      clearInterval(timer);
+      process.stderr.write(`koala-gateway: no daemon in ${prefix} for ${lingerMs} ms, ending\n`);
+      end();
+    }
+  }, 1000);
+}
+
+interface Orders {
+  readonly settings: GatewaySettings;
+  /** What the daemon knows these settings by; undefined for a gateway that was started by hand. */
+  readonly hash: string | undefined;
+}
+
+function readOrders(): Orders | undefined {
   try {
     const { values } = parseArgs({
       options: {
         prefix: { type: "string" },
         ingress: { type: "string", multiple: true },
         route: { type: "string", multiple: true },
+        settings: { type: "string" },
+        hash: { type: "string" },
         help: { type: "boolean", short: "h" },
       },
     });
@@ -62,13 +94,18 @@ function readSettings(): GatewaySettings | undefined {
       process.stdout.write(usage);
       return undefined;
     }
+    if (values.settings !== undefined) {
+      const text = readFileSync(values.settings, "utf8");
+      return { settings: JSON.parse(text) as GatewaySettings, hash: values.hash };
+    }
     const routes = Object.fromEntries((values.route ?? []).map((text) => splitAt(text, "=")));
     const ingresses = (values.ingress ?? []).map((text) => {
       const [host, port] = splitAt(text, ":");
       return { ...ingressDefaults, name: text, host, port: portFrom(port), routes };
     });
     if (ingresses.length === 0) throw new Error("nothing to do; expected --ingress HOST:PORT");
-    return { ...gatewayDefaults, prefix: resolvePrefix(values.prefix), ingresses };
+    const prefix = resolvePrefix(values.prefix);
+    return { settings: { ...gatewayDefaults, prefix, ingresses }, hash: undefined };
   } catch (error) {
     process.stderr.write(`koala-gateway: ${messageOf(error)}\n\n${usage}`);
     process.exitCode = EXIT_USAGE;

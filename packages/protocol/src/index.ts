@@ -32,6 +32,12 @@ export {
   eventBusHeader,
   eventTopics,
 } from "./admin/events.ts";
+export {
+  GATEWAY_STATE,
+  type GatewayDoor,
+  type GatewayState,
+  type GatewayStatus,
+} from "./admin/gateway.ts";
 export type * from "./admin/modules.ts";
 export * from "./admin/observe.ts";
 export type * from "./admin/policies.ts";

@@ -75,6 +75,7 @@ describe("checkConfig", () => {
         rebalance: "off",
       },
       placements: [],
+      ingresses: [],
       log: { level: "info", file: "" },
       modules: { directories: [], base: "/box/conf" },
       policies: [],

@@ -134,6 +134,7 @@ function buildConfig(
     runtime: file.runtime,
     placements: file.placements,
     policies: file.policies,
+    ingresses: file.ingresses,
     modules: {
       directories: file.modules.directories.map((folder) => resolve(fileDirectory, folder)),
       base: fileDirectory,

@@ -14,6 +14,8 @@ export interface Config {
   readonly placements: readonly PlacementConfig[];
   readonly log: LogConfig;
   readonly modules: ModulesConfig;
+  /** Doors for clients of gRPC; the gateway's. */
+  readonly ingresses: readonly IngressConfig[];
   /** In the order of the file. */
   readonly policies: readonly PolicyConfig[];
 }
@@ -115,6 +117,28 @@ export interface LogConfig {
   readonly level: string;
   /** Absolute path; "" for standard error. */
   readonly file: string;
+}
+
+/** A port at which the gateway takes calls. */
+export interface IngressConfig {
+  /** For people. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  /** Names in the mesh by services, for callers who name none. */
+  readonly routes: Readonly<Record<string, string>>;
+  /** Connections at a time. */
+  readonly connections: number;
+  /** Streams of one connection at a time. */
+  readonly streams: number;
+  /** All headers of one request. */
+  readonly headerBytes: number;
+  /** Longest wait for the first request of a connection. */
+  readonly headerMs: number;
+  /** Longest wait for more of a request that has one message. */
+  readonly bodyMs: number;
+  /** How long a connection may be without a request. */
+  readonly idleMs: number;
 }
 
 export interface ModulesConfig {

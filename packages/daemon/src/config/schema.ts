@@ -3,10 +3,11 @@
  * `Config`. The file is strict: what is not listed here is a mistake.
  */
 import { z } from "zod";
-import { type Address, readAddress } from "./address.ts";
+import { type Address, formatAddress, readAddress } from "./address.ts";
 import type {
   Config,
   DaemonConfig,
+  IngressConfig,
   LimitsConfig,
   LinkConfig,
   LogConfig,
@@ -17,6 +18,7 @@ import type {
   PolicyConfig,
   RuntimeConfig,
 } from "./config.ts";
+import { ingressKeys } from "./edge-fields.ts";
 import {
   callerField,
   countField,
@@ -165,12 +167,13 @@ const sections: Readonly<Record<string, Readonly<Record<string, z.ZodType>>>> = 
   placement: placementKeys,
   log: logKeys,
   modules: modulesKeys,
+  ingress: ingressKeys,
   policy: policyKeys,
   "policy.match": matchKeys,
 };
 
 /** Sections that are written `[[name]]`, once for each item. */
-export const repeatedSections: readonly string[] = ["peer", "placement", "policy"];
+export const repeatedSections: readonly string[] = ["peer", "placement", "ingress", "policy"];
 
 /** What the file says, in the shape of `Config`; what depends on the host is still open. */
 export interface FileConfig extends Omit<Config, "daemon" | "modules"> {
@@ -246,6 +249,21 @@ const logSection: z.ZodType<LogConfig> = table(z.strictObject(logKeys));
 
 const modulesSection: z.ZodType<FileConfig["modules"]> = table(z.strictObject(modulesKeys));
 
+const ingressSection: z.ZodType<IngressConfig> = table(
+  z.strictObject(ingressKeys).transform(({ listen, name, routes, ...ingress }) => ({
+    name: name ?? formatAddress(listen),
+    host: listen.host,
+    port: listen.port,
+    routes,
+    connections: ingress.connections,
+    streams: ingress.streams,
+    headerBytes: ingress.headers,
+    headerMs: ingress.header_timeout,
+    bodyMs: ingress.body_timeout,
+    idleMs: ingress.idle_timeout,
+  })),
+);
+
 const policySection: z.ZodType<Omit<PolicyConfig, "order"> & { order: number | undefined }> = table(
   z.strictObject(policyKeys).transform(({ on_failure, budget, name, ...policy }) => ({
     ...policy,
@@ -276,10 +294,12 @@ export const fileSchema: z.ZodType<FileConfig> = z
     placement: z.array(placementSection).prefault([]),
     log: logSection.prefault({}),
     modules: modulesSection.prefault({}),
+    ingress: z.array(ingressSection).prefault([]),
     policy: z.array(policySection).prefault([]),
   })
-  .transform(({ peer, placement, policy, ...rest }) => ({
+  .transform(({ peer, placement, ingress, policy, ...rest }) => ({
     ...rest,
+    ingresses: ingress,
     peers: peer,
     placements: placement,
     policies: policy.map((item, index) => ({ ...item, order: item.order ?? defaultOrder(index) })),

@@ -16,6 +16,7 @@ import { RuntimeOrders } from "../engines/runtime-orders.ts";
 import { createBoundedPublisher } from "../events/bounded-publisher.ts";
 import { EventBus } from "../events/event-bus.ts";
 import { addEventRoutes } from "../events/event-routes.ts";
+import { GatewayKeeper } from "../gateway/gateway-keeper.ts";
 import { DaemonUpgrade, type UpgradedDaemon } from "../handover/daemon-upgrade.ts";
 import type { MainState } from "../handover/main-state.ts";
 import { removePidFile, writePidFile } from "../handover/pid-file.ts";
@@ -79,6 +80,7 @@ export class Daemon {
   private readonly onFailure: (reason: string) => void;
   private readonly onLeft: () => void;
   private readonly policies: PolicyManager;
+  private readonly gateway: GatewayKeeper;
   /** What operators see of calls. */
   private readonly observer: Observer;
 
@@ -89,6 +91,7 @@ export class Daemon {
     this.takeover = takeover;
     this.onFailure = onFailure;
     this.onLeft = onLeft;
+    this.gateway = new GatewayKeeper({ config, log: log.area("daemon"), events: this.events });
     this.runtimes = new RuntimePool({
       config,
       log,
@@ -199,6 +202,7 @@ export class Daemon {
     writePidFile(this.config.daemon.prefix);
     tellSupervisor((reason) => this.log.area("daemon").warn("systemd was not told", { reason }));
     this.events.publish("daemon", "ready", { version, pid: process.pid });
+    this.gateway.start();
   }
 
   /** Starts in the place of a daemon that serves. Throws, having touched nothing, when that one goes on. */
@@ -271,6 +275,7 @@ export class Daemon {
   /** The next daemon has everything; whoever asked for that gets the answer first. */
   private async leave(): Promise<void> {
     this.state = "stopped";
+    this.gateway.leave();
     await Promise.all([this.adminServer?.leave(), this.runtimes.leave()]);
     await this.policies.close();
     this.onLeft();
@@ -283,8 +288,10 @@ export class Daemon {
       this.log.area("daemon").info("draining", { drainMs: this.config.daemon.drainMs });
       this.events.publish("daemon", "draining", { drainMs: this.config.daemon.drainMs });
       this.stopListening();
+      // It has callers of its own, whose calls are in flight here.
+      const gateway = this.gateway.stop(this.config.daemon.drainMs);
       this.runtimes.drain();
-      await this.untilDrained();
+      await Promise.all([gateway, this.untilDrained()]);
     }
     await this.stop();
   }
@@ -315,7 +322,9 @@ export class Daemon {
   async report(): Promise<DaemonReport> {
     const runtimes = await this.runtimes.statuses();
     const { prefix, name } = this.config.daemon;
+    const gateway = this.gateway.status;
     return {
+      ...(gateway === undefined ? {} : { gateway }),
       name,
       version,
       pid: process.pid,
@@ -337,6 +346,7 @@ export class Daemon {
     this.notify();
     this.stopListening();
     const admin = this.adminServer?.close();
+    await this.gateway.stop(0);
     await this.runtimes.stop();
     await this.policies.close();
     await admin;

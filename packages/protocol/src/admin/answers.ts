@@ -3,6 +3,7 @@
  * answer, one request a connection. GET asks, POST changes something; `AdminPosts` has the latter. Plain
  * data without behaviour; the daemon's runtimes describe themselves with the same types.
  */
+
 import type { ServiceOffer } from "../link/handshake.ts";
 import type {
   ApplyConfigRequest,
@@ -11,6 +12,7 @@ import type {
   RollbackConfigRequest,
 } from "./config.ts";
 import type { EventsAnswer } from "./events.ts";
+import type { GatewayStatus } from "./gateway.ts";
 import type { ModulesAnswer } from "./modules.ts";
 import type { CallsAnswer, TopAnswer } from "./observe.ts";
 import type {
@@ -162,6 +164,8 @@ export interface DaemonStatus {
   /** Version of Node. */
   node: string;
   memory: { rssBytes: number };
+  /** The gateway that it has started; absent when it needs none. */
+  gateway?: GatewayStatus;
   counters: DaemonCounters;
   runtimes: RuntimeStatus[];
 }

@@ -1,0 +1,60 @@
+/** The keys of `[[ingress]]`: what the gateway opens for clients of gRPC. */
+import { type Address, readAddress } from "./address.ts";
+import {
+  countField,
+  durationField,
+  type Field,
+  fieldOf,
+  nameField,
+  requiredField,
+  sizeField,
+  withDefault,
+} from "./field.ts";
+import { accept, type Reading, refuse } from "./reading.ts";
+
+const kiB = 1024;
+const second = 1_000_000;
+const hour = 3600 * second;
+
+export const ingressKeys: {
+  readonly listen: Field<Address>;
+  readonly name: Field<string | undefined>;
+  readonly routes: Field<Record<string, string>>;
+  readonly connections: Field<number>;
+  readonly streams: Field<number>;
+  readonly headers: Field<number>;
+  readonly header_timeout: Field<number>;
+  readonly body_timeout: Field<number>;
+  readonly idle_timeout: Field<number>;
+} = {
+  listen: requiredField<Address>("host:port, port 0 to 65535 (0: any free one)", (value) =>
+    readAddress(value, 0),
+  ),
+  name: nameField("the address"),
+  routes: routesField(),
+  connections: countField({ min: 1, max: 65536, default: 1024 }),
+  streams: countField({ min: 1, max: 65536, default: 256 }),
+  headers: sizeField({ min: kiB, max: 256 * kiB, default: "32KiB" }),
+  header_timeout: durationField({
+    minMicros: 100_000,
+    maxMicros: hour,
+    unit: "ms",
+    default: "10s",
+  }),
+  body_timeout: durationField({ minMicros: 100_000, maxMicros: hour, unit: "ms", default: "30s" }),
+  idle_timeout: durationField({ minMicros: 100_000, maxMicros: hour, unit: "ms", default: "5m" }),
+};
+
+/** Names in the mesh by services. */
+function routesField(): Field<Record<string, string>> {
+  const expected = 'a table of names by services, such as { "geo.v1.Geo" = "geo" }';
+  const isName = (value: unknown): boolean =>
+    typeof value === "string" && value.length >= 1 && value.length <= 255;
+  const read = (value: unknown): Reading<Record<string, string>> => {
+    const isTable = typeof value === "object" && value !== null && !Array.isArray(value);
+    if (!isTable || value instanceof Date) return refuse(expected);
+    const routes = { ...value } as Record<string, string>;
+    return Object.values(routes).every(isName) ? accept(routes) : refuse(expected);
+  };
+  return withDefault("{}", "table of names by services", fieldOf(read).prefault({}));
+}
