@@ -1,13 +1,21 @@
 /** What operators see of calls: explain, tap, top and policies that are tried, with real daemons and apps. */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { type RpcError, Status } from "@koala/mrpc";
-import type { CallReport, CallsAnswer, TapLine, TappedCall } from "@koala/protocol";
+import type {
+  CallReport,
+  CallsAnswer,
+  TapLine,
+  TappedCall,
+  TryPolicyAnswer,
+} from "@koala/protocol";
 import { type Child, type Ending, spawnNode, until } from "@koala/testing";
 import { askAdmin } from "./admin.ts";
-import { atEnd, type Daemon } from "./cluster.ts";
+import { atEnd, createFolder, type Daemon } from "./cluster.ts";
 import { Kitchen } from "./gen/test/v1/kitchen_pb.ts";
 import { DepositSchema, KeySchema, Vault } from "./gen/test/v1/vault_pb.ts";
 import { connectTo, startKitchen, startTopology } from "./kitchen.ts";
@@ -53,6 +61,34 @@ name = "no-secrets"
 effect = "deny"
 method = "Echo"
 when = "request.text == 'secret'"
+`;
+
+/** One call in a quarter of an hour. */
+const rateOfOne = `
+[[policy]]
+name = "slow-down"
+use = "rate-limit"
+match = { side = "client" }
+
+[policy.config]
+rate = 0.001
+burst = 1
+`;
+
+/** A team that may not. */
+const byHeader = `
+[[policy]]
+name = "teams"
+use = "acl"
+match = { side = "client" }
+
+[policy.config]
+default = "allow"
+
+[[policy.config.rules]]
+name = "not-red"
+effect = "deny"
+when = "'x-team' in metadata && metadata['x-team'] == 'red'"
 `;
 
 function requestIdOf({ metadata }: RpcError): string {
@@ -329,5 +365,73 @@ describe("koalactl top", suite, () => {
     assert.match(table.stdout, /of sampled calls/);
     isOver = true;
     await load;
+  });
+});
+
+describe("koalactl policy try", suite, () => {
+  it("says who would be denied by which rule, and changes nothing", async (t) => {
+    const { client } = await startTopology(t, 1);
+    await startKitchen(t, client);
+    const kitchen = (await connectTo(t, client, { name: "web" })).client(Kitchen, "kitchen");
+    await kitchen.echo({});
+    const before = await askAdmin(client.prefix, "/v1/policies");
+    const file = join(createFolder(t), "try.toml");
+    writeFileSync(file, `${denySecret}\n${rateOfOne}\n${byHeader}`);
+    const trying = ctlJson<TryPolicyAnswer>(client.prefix, [
+      ...["policy", "try", file, "--for", "60s", "--calls", "40"],
+    ]);
+    let hasEnded = false;
+    void trying.finally(() => {
+      hasEnded = true;
+    });
+    for (let i = 0; !hasEnded; i++) {
+      const metadata = i % 4 === 0 ? ([["x-team", "red"]] as const) : [];
+      const text = i % 2 === 0 ? "secret" : "fine";
+      assert.equal((await kitchen.echo({ text }, { metadata })).text, text);
+    }
+    const tried = await trying;
+    assert.equal(tried.calls, 40);
+    const byName = new Map(tried.policies.map((policy) => [policy.name, policy]));
+    assert.equal(byName.size, 3);
+    for (const { seen, failure } of tried.policies) assert.deepEqual([seen, failure], [40, ""]);
+    assert.equal(byName.get("guard")!.denied, 20);
+    assert.equal(byName.get("teams")!.denied, 10);
+    // At the times of the recording.
+    assert.equal(byName.get("slow-down")!.denied, 39);
+    const secret = tried.verdicts.find(({ rule }) => rule === "no-secrets")!;
+    assert.deepEqual(
+      [secret.caller, secret.method, secret.calls, secret.status],
+      ["web", "Echo", 20, "PERMISSION_DENIED"],
+    );
+    assert.equal((await explained(client.prefix, secret.examples[0]!)).method, "Echo");
+    assert.deepEqual(await askAdmin(client.prefix, "/v1/policies"), before);
+    assert.equal((await kitchen.echo({ text: "secret" })).text, "secret");
+  });
+
+  it("tries one that is attached, and refuses what is wrong before it records", async (t) => {
+    const { client } = await startTopology(t, 1, denySecret);
+    await startKitchen(t, client);
+    const kitchen = (await connectTo(t, client, { name: "web" })).client(Kitchen, "kitchen");
+    let isOver = false;
+    const load = (async () => {
+      while (!isOver) await rejection(kitchen.echo({ text: "secret" }));
+    })();
+    const ran = await runCtl(client.prefix, ["policy", "try", "guard", "--calls", "5"]);
+    isOver = true;
+    await load;
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stdout, /^recorded 5 calls in .* and ran the policies over the copies$/m);
+    assert.match(ran.stdout, /^guard +acl +5 +5 +0$/m);
+    assert.match(ran.stdout, /denied +guard +no-secrets +web +test\.v1\.Kitchen\/Echo/);
+    const unknown = await runCtl(client.prefix, ["policy", "try", "nope"]);
+    assert.deepEqual(
+      [unknown.code, /no policy "nope" is attached/.test(unknown.stderr)],
+      [1, true],
+    );
+    const file = join(createFolder(t), "wrong.toml");
+    writeFileSync(file, '[[policy]]\nuse = "acl"\n[policy.config]\ndefault = "maybe"\n');
+    const wrong = await runCtl(client.prefix, ["policy", "try", file]);
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.stderr, /default/);
   });
 });

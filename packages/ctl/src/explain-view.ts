@@ -50,7 +50,8 @@ export function formatCall(call: CallReport, daemon: string, paint: Paint): stri
     ["started", call.startedAt],
     ["caller", `${callerOf(call)}${processOf(call)}`],
     ["message", call.message],
-    ["denied", ruleOf(call)],
+    ["denied by", ruleOf(call)],
+    ["policies", call.policies.join(", ")],
     ["sizes", sizesOf(call)],
     ["seen by", `${daemon}, runtime ${call.runtime}`],
     ["elsewhere", elsewhereOf(call)],
@@ -102,11 +103,10 @@ function hopsOf(report: CallReport): Hop[] {
     last = micros;
   };
   add(0, `taken from ${nameOf(from)}`);
-  const names = report.policies.join(", ");
-  if (names !== "") add(hops.policies, `let through by the policies ${names}`);
+  if (report.policies.length > 0) add(hops.policies, "let through by the policies");
   add(hops.sent, `handed to ${to === null ? "nobody" : nameOf(to)}`);
   add(hops.replied, status === 0 ? "the reply came" : "an error came");
-  const denied = report.why === "denied" ? `denied by ${ruleOf(report)} (of ${names}), ` : "";
+  const denied = report.why === "denied" ? `denied by ${ruleOf(report)}; ` : "";
   add(hops.ended, `${denied}${nameOf(from)} has the outcome`);
   return rows;
 }

@@ -7,6 +7,7 @@ import { type ContextOf, dryRunOption, parseWhole } from "./context.ts";
 import { usageError } from "./exit-code.ts";
 import { runPolicyDev } from "./policy-dev.ts";
 import { moduleOf, nameOf, type PolicyFlags, parseAssignments, partsOf } from "./policy-flags.ts";
+import { addTryCommand } from "./policy-try.ts";
 import { noteFailures, policyColumns } from "./policy-view.ts";
 
 interface AttachFlags extends PolicyFlags {
@@ -30,6 +31,7 @@ export function addPolicyCommands(program: Command, contextOf: ContextOf): void 
   addDetach(policy, contextOf);
   addSet(policy, contextOf);
   addDev(policy, contextOf);
+  addTryCommand(policy, contextOf);
 }
 
 function addList(policy: Command, contextOf: ContextOf): void {

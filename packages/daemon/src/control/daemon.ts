@@ -123,6 +123,7 @@ export class Daemon {
       runtimes: () => this.runtimes.threads.filter(({ state }) => state !== "ended"),
       report: () => runtimesAnswer(this.runtimes, config),
       log: log.area("runtime"),
+      policies: () => this.policies.surroundings,
     });
     this.observer.addRoutes(this.admin);
     addUpgradeRoutes(this.admin, (request) =>

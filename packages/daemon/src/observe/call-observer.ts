@@ -30,8 +30,8 @@ const slowMs = 250;
 /** Records of samples, and of everything else. */
 const recordsKept = 1024;
 const messageLengthMax = 512;
-/** Trailers beyond this are not searched for the id of another daemon. */
-const trailersMax = 4096;
+/** Trailers beyond this are not searched for the id of another daemon, headers are not copied. */
+const metadataMax = 4096;
 const notesPooled = 256;
 /** Blocks of messages that are copied of each direction of a stream. */
 const messagesCaptured = 8;
@@ -93,7 +93,12 @@ export class CallObserver {
   /** The complete request of a call with a note is about to pass the policies, perhaps not for the first time. */
   offered(call: Call, body: Body): void {
     const { capture } = call.note!;
-    if (capture !== null && capture.requests.length === 0) this.capture(call, true, body);
+    if (capture === null || capture.requests.length > 0) return;
+    const { metadataOffset: at, metadataLength } = body;
+    if (metadataLength > 0 && metadataLength <= metadataMax) {
+      capture.metadata = body.tail.u8.slice(at, at + metadataLength);
+    }
+    this.capture(call, true, body);
   }
 
   /** The policies before the server have let a call with a note go on. */
@@ -140,7 +145,7 @@ export class CallObserver {
   }
 
   /** A policy has put its denial in the place of the outcome. */
-  denied(call: Call, { policy, rule, requestId, status, message }: DenialReport): void {
+  denied(call: Call, { policy, rule, requestId, status }: DenialReport): void {
     const note = this.failing(call, status) ?? call.note;
     if (note === null) return;
     note.why = Why.DENIED;
@@ -149,7 +154,7 @@ export class CallObserver {
     note.origin = Origin.POLICY;
     note.policy = policy;
     note.rule = rule;
-    note.message = message.slice(0, messageLengthMax);
+    note.message = call.live!.denial.message.slice(0, messageLengthMax);
   }
 
   /** Trailers that name the call to its caller, when its failure was recorded. */
@@ -281,7 +286,7 @@ export class CallObserver {
     const { messageOffset: at, metadataOffset, metadataLength } = body;
     if (length > 0) note.message = body.tail.node.toString("utf8", at, at + length);
     // An app may write what it likes there; another daemon does not.
-    if (call.callee?.isApp !== false || metadataLength === 0 || metadataLength > trailersMax)
+    if (call.callee?.isApp !== false || metadataLength === 0 || metadataLength > metadataMax)
       return;
     const bytes = body.tail.u8.subarray(metadataOffset, metadataOffset + metadataLength);
     for (const [key, value] of decodeMetadata(bytes) ?? []) {

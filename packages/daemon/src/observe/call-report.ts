@@ -3,10 +3,12 @@ import { monotonicMicros } from "@koala/native";
 import type { CallReport } from "@koala/protocol";
 import type { CallRecord } from "./call-records.ts";
 
+/** Taken once, so that a call has begun at the same moment whenever one asks. */
+const wallMs = Date.now() - monotonicMicros() / 1000;
+
 /** The report, with the moment as the wall clock has it. */
 export function callReportOf({ beganMs, ...record }: CallRecord, runtime: number): CallReport {
-  const agoMs = monotonicMicros() / 1000 - beganMs;
-  const startedAt = new Date(Date.now() - agoMs).toISOString();
+  const startedAt = new Date(wallMs + beganMs).toISOString();
   return { ...record, runtime, startedAt };
 }
 

@@ -28,6 +28,8 @@ export interface RawCall {
   /** One each, the first ones of a stream; none where there was none. */
   readonly requests: readonly RawMessage[];
   readonly replies: readonly RawMessage[];
+  /** Headers as they were sent, for policies that are tried; undefined when there were none, or too many. */
+  readonly metadata: Uint8Array<ArrayBuffer> | undefined;
   /** Labels of the caller, for conditions. */
   readonly labels: Readonly<Record<string, string>>;
 }

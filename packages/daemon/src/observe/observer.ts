@@ -4,6 +4,7 @@ import type { AdminRegistry } from "../control/admin-registry.ts";
 import type { AreaLog } from "../log/index.ts";
 import type { ObserveNotice } from "./observe-orders.ts";
 import { addObserveRoutes } from "./observe-routes.ts";
+import { type PolicySurroundings, PolicyTry } from "./policy-try.ts";
 import { type AskedRuntime, RuntimeAsker } from "./runtime-asker.ts";
 import { Taps } from "./taps.ts";
 
@@ -11,6 +12,7 @@ export interface ObserverOptions {
   readonly runtimes: () => readonly AskedRuntime[];
   readonly report: () => Promise<RuntimesAnswer>;
   readonly log: AreaLog;
+  readonly policies: () => PolicySurroundings;
 }
 
 export class Observer {
@@ -27,6 +29,8 @@ export class Observer {
   addRoutes(registry: AdminRegistry): void {
     addObserveRoutes(registry, this.asker, this.options.report);
     this.taps.addRoutes(registry);
+    const { asker, taps } = this;
+    new PolicyTry({ asker, taps, policies: this.options.policies }).addRoutes(registry);
   }
 
   /** A runtime has said something. */

@@ -29,6 +29,7 @@ export interface Capture {
   readonly taps: readonly ActiveTap[];
   readonly requests: RawMessage[];
   readonly replies: RawMessage[];
+  metadata: Uint8Array<ArrayBuffer> | undefined;
 }
 
 interface ActiveTap extends TapOrder {
@@ -87,7 +88,7 @@ export class TapPoint {
       tap.tokens--;
       takers.push(tap);
     }
-    if (takers.length > 0) return { taps: takers, requests: [], replies: [] };
+    if (takers.length > 0) return { taps: takers, requests: [], replies: [], metadata: undefined };
     this.arm();
     return null;
   }
@@ -124,8 +125,10 @@ export class TapPoint {
   }
 
   /** A tapped call has ended. */
-  close(record: CallRecord, { taps, requests, replies }: Capture, labels: RawCall["labels"]): void {
-    this.pending.push({ taps: taps.map(({ id }) => id), record, requests, replies, labels });
+  close(record: CallRecord, capture: Capture, labels: RawCall["labels"]): void {
+    const { requests, replies, metadata } = capture;
+    const taps = capture.taps.map(({ id }) => id);
+    this.pending.push({ taps, record, requests, replies, metadata, labels });
     if (this.pending.length >= batchMax) this.flush();
     else this.arm();
   }

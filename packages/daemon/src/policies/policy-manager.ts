@@ -430,6 +430,11 @@ export class PolicyManager {
     return { revision: this.store.latest, policies };
   }
 
+  /** For trials: where code may be, and what is attached. */
+  get surroundings(): { places: ModulePlaces; policies: ReturnType<typeof policiesOf> } {
+    return { places: this.places, policies: policiesOf(this.state) };
+  }
+
   history(): HistoryAnswer {
     return historyOf(this.store);
   }

@@ -14,7 +14,7 @@ import type {
 import type { EventsAnswer } from "./events.ts";
 import type { GatewayStatus } from "./gateway.ts";
 import type { ModulesAnswer } from "./modules.ts";
-import type { CallsAnswer, TopAnswer } from "./observe.ts";
+import type { CallsAnswer, TopAnswer, TryPolicyAnswer, TryPolicyRequest } from "./observe.ts";
 import type {
   AttachPolicyRequest,
   ChangeAnswer,
@@ -216,6 +216,7 @@ export interface AdminPosts {
   "/v1/upgrade": { request: UpgradeModuleRequest; answer: ChangeAnswer };
   "/v1/upgrade/daemon": { request: DaemonUpgradeRequest; answer: DaemonUpgradeAnswer };
   "/v1/runtimes/move": { request: MoveRequest; answer: MoveAnswer };
+  "/v1/policies/try": { request: TryPolicyRequest; answer: TryPolicyAnswer };
 }
 export type AdminPostPath = keyof AdminPosts;
 
@@ -229,6 +230,7 @@ export const adminPostPaths: readonly AdminPostPath[] = [
   "/v1/upgrade",
   "/v1/upgrade/daemon",
   "/v1/runtimes/move",
+  "/v1/policies/try",
 ];
 
 /** What there is to ask for. */
