@@ -1,4 +1,4 @@
-import { messageDepthMax, segmentBytesMin } from "./limits.ts";
+import { messageDepthMax, protobufBytesMax, segmentBytesMin } from "./limits.ts";
 import { ProtobufCode as Code } from "./protobuf-reasons.ts";
 
 /** The part of every generated decoder that does not depend on the type; text, like the writer's. */
@@ -41,6 +41,8 @@ function decode(source, start, end, memory, offset, stop, segments) {
 }
 
 function attempt(start, end) {
+  // Positions are kept in 32 bits.
+  if (end > ${protobufBytesMax}) fail(${Code.TOO_LARGE}, start);
   cursor = base + 8 + ROOT;
   depth = 0;
   top = 4;

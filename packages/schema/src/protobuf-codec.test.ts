@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { create, type DescMessage, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import { KoalaError } from "@koala/interface";
 import { openMemory } from "@koala/shm";
 import { codecFor } from "./codec.ts";
+import { field, messageOf, T } from "./descriptor-helper.test.ts";
 import { FlatSchema } from "./gen/bench/v1/flat_pb.ts";
 import { SearchReplySchema } from "./gen/hotel/v1/hotel_pb.ts";
 import { type KitchenE, KitchenESchema } from "./gen/test/v1/kitchen_editions_pb.ts";
@@ -42,6 +45,46 @@ describe("ProtobufCodec", () => {
     assert.equal(protobufCodecOf(codecFor(FlatSchema)), protobuf);
     assert.equal(protobufCodecOf(protobuf), protobuf);
     assert.equal(protobuf.hash, codecFor(FlatSchema).hash);
+  });
+
+  it("is another one for a type that is encoded otherwise, though it has the same layout", () => {
+    const numbers = (packed: boolean): DescMessage => {
+      const list = field("list", 1, T.int32, { label: 3, options: { packed } });
+      return messageOf({ messageType: [{ name: "Numbers", field: [list] }] }, "Numbers");
+    };
+    const encoded = [true, false].map((packed) => {
+      const desc = numbers(packed);
+      const codec = codecFor(desc);
+      const box = boxed(codec, fromBinary(desc, Uint8Array.of(10, 2, 5, 6)));
+      return [...protobufCodecOf(codec).read(box.memory, box.offset, box.inlineLength)];
+    });
+    assert.deepEqual(encoded, [
+      [10, 2, 5, 6],
+      [8, 5, 8, 6],
+    ]);
+    assert.equal(codecFor(numbers(true)).hash, codecFor(numbers(false)).hash);
+  });
+
+  it("keeps neither bytes nor memory alive after a call", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const used = (): WeakRef<object>[] => {
+      const protobuf = protobufCodecOf(codecFor(SearchReplySchema));
+      const reply = create(SearchReplySchema, { hotels: [{ name: "x".repeat(5000) }] });
+      const source = toBinary(SearchReplySchema, reply);
+      const memory = openMemory(new ArrayBuffer(1 << 14));
+      const length = protobuf.decode(source, 0, source.length, memory, 0, 1 << 14, noSegments);
+      protobuf.read(memory, 0, length);
+      return [new WeakRef(source.buffer), new WeakRef(memory.buffer)];
+    };
+    const references = used();
+    const isAlive = (): boolean => references.some((one) => one.deref() !== undefined);
+    const deadline = Date.now() + 5_000;
+    while (isAlive() && Date.now() < deadline) {
+      await new Promise((resolve) => setImmediate(resolve));
+      collect();
+    }
+    assert.ok(!isAlive());
   });
 
   it("takes the last one of a singular field, and merges parts of a message", () => {

@@ -12,7 +12,7 @@ export const protobufReasons: readonly string[] = [
   "a string is not valid UTF-8",
   "messages or groups are nested more than 100 deep",
   "a required field is missing",
-  "the message takes more than 2 GiB in memory",
+  "the message takes more than 2 GiB, in its encoding or in memory",
 ];
 
 /** Codes by name, for the code that makes them. */
