@@ -250,6 +250,21 @@ when = "caller.app != \\"x\\" && request.texxt == 'soup'"
     assert.deepEqual(newest?.who, { uid: -1, pid: -1, via: "start" });
   });
 
+  it("that are rolled back run the code of now, and the answer says so", async (test) => {
+    const files = { "count.ts": countingPolicy("1.0.0") };
+    const { post, write, policies } = await startPolicyStage(test, { files });
+    const { revision } = await post("/v1/policies/attach", { policy: { use: "count" } });
+    write("count.ts", countingPolicy("1.1.0"));
+    await post("/v1/upgrade", { module: "count" });
+    await post("/v1/policies/set", { name: "count", order: 70 });
+    const { notes } = await post("/v1/config/rollback", { revision });
+    assert.match(
+      notes.join("\n"),
+      /"count" was 1\.0\.0 \(code \w{8}\) in that revision and is 1\.1\.0 .*: code is not rolled back/,
+    );
+    assert.equal((await policies())[0]?.version, "1.1.0");
+  });
+
   it("have revisions: history, diff and rollback", async (test) => {
     const files = { "count.ts": countingPolicy("1.0.0") };
     const stage = await startPolicyStage(test, { files });

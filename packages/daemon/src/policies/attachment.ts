@@ -27,6 +27,11 @@ export interface Attachment {
   readonly failures: Map<number, string>;
 }
 
+/** What was in the files that the tables of all of them name. */
+export function filesOf(attachments: readonly Attachment[]): FileTexts {
+  return Object.assign({}, ...attachments.map(({ files }) => files)) as FileTexts;
+}
+
 /** What a runtime needs to know of an attachment. */
 export function plannedFor(attachment: Attachment, runtime: number): PlannedPolicy {
   const { id, policy, module, files, shared, failures } = attachment;

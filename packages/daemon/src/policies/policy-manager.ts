@@ -21,7 +21,6 @@ import type { AreaLog } from "../log/index.ts";
 import {
   type CarriedModule,
   type CompiledCode,
-  carriedOf,
   closeModuleCache,
   compileCarried,
   compileModule,
@@ -34,14 +33,15 @@ import {
   sourcesReady,
   statusOfModule,
 } from "../modules/index.ts";
-import type { Attachment } from "./attachment.ts";
+import { type Attachment, filesOf } from "./attachment.ts";
+import { carriedPolicies, isWanted, loadCarriedPolicies } from "./carried-policies.ts";
 import {
   adminRequester,
   type ChangeRequest,
   ownRequester,
   type Requester,
 } from "./change-request.ts";
-import { type FileTexts, haveSameTexts, settledNow, withoutChanged } from "./config-files.ts";
+import { haveSameTexts, settledNow, withoutChanged } from "./config-files.ts";
 import {
   type DesiredState,
   findPolicy,
@@ -59,8 +59,9 @@ import { PolicyChanges } from "./policy-changes.ts";
 import { patchOf, policyOf } from "./policy-spec.ts";
 import { statusOfPolicies } from "./policy-status.ts";
 import { keysForRestart } from "./restart-keys.ts";
+import { modulesOf, otherCode, type RevisedModule } from "./revised-modules.ts";
 import { diffOf, historyOf } from "./revision-answers.ts";
-import { RevisionStore } from "./revision-store.ts";
+import { RevisionStore, type StoredRevision } from "./revision-store.ts";
 import { specOf } from "./revision-text.ts";
 import { type PolicyRuntime, RuntimeGroup } from "./runtime-group.ts";
 import type { PolicyNotice } from "./runtime-plan.ts";
@@ -145,7 +146,7 @@ export class PolicyManager {
     }
     await this.changes.inTurn(async () => {
       try {
-        await this.changes.begin(this.state, this.loadCarried(carried));
+        await this.changes.begin(this.state, this.codeOf(carried));
       } catch (error) {
         throw this.startError(error, latest);
       }
@@ -195,12 +196,7 @@ export class PolicyManager {
 
   /** The code of policies that does not ship with the daemon, for the process that takes over. */
   saveModules(): CarriedModule[] {
-    const modules = new Map(this.changes.attachments.map(({ module }) => [module.use, module]));
-    return [...modules.values()].flatMap((module) => {
-      const { isBuiltIn, use, from, definition } = module;
-      const { version } = definition;
-      return isBuiltIn ? [] : [carriedOf({ kind: "policy", use, from, version }, module)];
-    });
+    return carriedPolicies(this.changes.attachments);
   }
 
   /** As `compile`, from the text that the process before this one had. */
@@ -345,15 +341,21 @@ export class PolicyManager {
   }
 
   /** Policies as they were at a revision; koala.toml is left alone, and wins again once it is changed. */
-  rollback(revision: number, dryRun: boolean, who: Requester): Promise<ChangeAnswer> {
-    return this.change(() => {
-      const { state: stored } = this.store.read(revision);
+  async rollback(revision: number, dryRun: boolean, who: Requester): Promise<ChangeAnswer> {
+    let then: StoredRevision["modules"];
+    const answer = await this.change(() => {
+      const { state: stored, modules } = this.store.read(revision);
+      then = modules;
       const state = { ...stored, files: settledNow(stored.files) };
       const notes = [
         "koala.toml was not changed: its policies count again when it differs from now on, or is applied",
       ];
       return { ...this.requestOf(who, `roll back to ${revision}`, state), dryRun, notes };
     });
+    // Code is not rolled back: whoever asks for that should know.
+    const now = dryRun ? {} : modulesOf(this.changes.attachments);
+    answer.notes.push(...otherCode(then ?? {}, now));
+    return answer;
   }
 
   /** Number of the newest revision; 0 when nothing was changed yet. */
@@ -453,25 +455,15 @@ export class PolicyManager {
     if (this.openedCache !== undefined) closeModuleCache(this.openedCache);
   }
 
-  /** By `use`; a policy that has its code from elsewhere now loads it from there. */
-  private loadCarried(carried: readonly CarriedModule[]): Map<string, PolicyModule> {
-    const code = new Map<string, PolicyModule>();
-    const wanted = new Set(policiesOf(this.state).map(({ use }) => use));
-    for (const module of carried) {
-      const { kind, use, from, version } = module;
-      const isWanted = wanted.has(use) && from === (this.state.paths[use] ?? use);
-      if (kind !== "policy" || !isWanted) continue;
-      const loaded = loadCarriedPolicy(module, this.places, this.cache);
-      code.set(use, loaded);
-      const { entry: file, compiled } = loaded;
-      this.options.log.info("goes on with the code that ran", {
-        module: use,
-        version,
-        file,
-        code: compiled.hash.slice(0, 8),
-      });
-    }
-    return code;
+  /** By `use`: the code of policies that the process before this one ran. */
+  private codeOf(carried: readonly CarriedModule[]): Map<string, PolicyModule> {
+    const { log } = this.options;
+    const wanted = carried.filter((module) => isWanted(module, this.state));
+    return loadCarriedPolicies(
+      wanted,
+      (module) => loadCarriedPolicy(module, this.places, this.cache),
+      log,
+    );
   }
 
   private get cache(): string {
@@ -510,16 +502,25 @@ export class PolicyManager {
 
   /** Keeps a change as a revision; before the first one, what the daemon was started with. */
   private record(request: ChangeRequest, attachments: readonly Attachment[]): number {
-    const write = (who: Requester, summary: string, state: DesiredState): void => {
+    const write = (
+      who: Requester,
+      summary: string,
+      state: DesiredState,
+      modules: Record<string, RevisedModule>,
+    ): void => {
       const revision = this.store.latest + 1;
       const time = new Date().toISOString();
       const policies = policiesOf(state).map(specOf);
       const fileHash = hashOfFile(this.loaded.config.policies);
-      this.store.write({ format: 1, revision, time, who, summary, policies, state, fileHash });
+      const what = { policies, state, fileHash, modules };
+      this.store.write({ format: 1, revision, time, who, summary, ...what });
     };
-    if (this.store.latest === 0) write(ownRequester("start"), "start", this.state);
+    if (this.store.latest === 0) {
+      const began = modulesOf(this.changes.attachments);
+      write(ownRequester("start"), "start", this.state, began);
+    }
     const files = filesOf(attachments);
-    write(request.who, request.summary, { ...request.next, files });
+    write(request.who, request.summary, { ...request.next, files }, modulesOf(attachments));
     this.options.events.publish("config", "revision", {
       revision: this.store.latest,
       summary: request.summary,
@@ -570,10 +571,6 @@ export class PolicyManager {
     const text = `${error.message}\nA part of the policies was attached or set by hand (revision ${latest}). To start with koala.toml alone, remove ${folder}`;
     return new KoalaError(error.code, text, { cause: error });
   }
-}
-
-function filesOf(attachments: readonly Attachment[]): FileTexts {
-  return Object.assign({}, ...attachments.map(({ files }) => files)) as FileTexts;
 }
 
 /** Throws ERR_POLICY_UPGRADE when a module is no newer or older version of another. */

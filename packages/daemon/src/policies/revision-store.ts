@@ -19,6 +19,7 @@ import { KoalaError, messageOf } from "@koala/interface";
 import type { Revision } from "@koala/protocol";
 import { z } from "zod";
 import type { DesiredState } from "./desired-state.ts";
+import type { RevisedModule } from "./revised-modules.ts";
 
 /** Older ones are removed. */
 export const revisionsKept = 50;
@@ -28,6 +29,8 @@ export interface StoredRevision extends Revision {
   /** Of the format of this file. */
   readonly format: 1;
   readonly state: DesiredState;
+  /** The code that its policies ran, by `use`; missing in revisions that older daemons have written. */
+  readonly modules?: Readonly<Record<string, RevisedModule>> | undefined;
   /** Of the policies in koala.toml at that time. */
   readonly fileHash: string;
 }
@@ -51,6 +54,9 @@ const revisionSchema = z.object({
   summary: z.string(),
   policies: z.array(z.record(z.string(), z.unknown())),
   fileHash: z.string(),
+  modules: z
+    .record(z.string(), z.object({ version: z.string(), file: z.string(), code: z.string() }))
+    .optional(),
   state: z.object({
     file: z.array(policySchema),
     attached: z.array(policySchema),
