@@ -19,7 +19,9 @@ import {
   putAbsent,
   readNumber,
 } from "./decode-value.ts";
-import { decoderPrelude, keptGroups, plainGroups } from "./decoder-prelude.ts";
+import { keptGroups, plainGroups } from "./decoder-groups.ts";
+import { decoderPrelude } from "./decoder-prelude.ts";
+import { decoderText } from "./decoder-text.ts";
 import { type FieldLayout, isWide, type MessageLayout } from "./layout.ts";
 import { messageDepthMax } from "./limits.ts";
 import { ProtobufCode as Code } from "./protobuf-reasons.ts";
@@ -40,6 +42,7 @@ export function generateDecoder(closure: Closure): string {
   const hasGroups = types.some((fields) => fields.some(({ form }) => form === "group"));
   source.line(`const ROOT = ${closure.layouts[0]!.bytes};`);
   source.line(decoderPrelude);
+  source.line(decoderText);
   source.line(hasGroups ? keptGroups : plainGroups);
   const context: DecodeContext = { source, closure, hasGroups };
   closure.layouts.forEach((layout, index) => {

@@ -6,8 +6,17 @@
  * The message has been validated and nobody writes to it. If somebody does, the bytes are wrong, but what
  * is written ends where memory ends.
  */
+import {
+  elementOf,
+  emitListHead,
+  emitMapHead,
+  isSameInMemory,
+  type Place,
+  structAt,
+} from "./encode-value.ts";
 import { encoderPrelude } from "./encoder-prelude.ts";
 import { flagOf, isSet } from "./field-presence.ts";
+import { emitSizer } from "./generate-sizer.ts";
 import { elementBytes } from "./layout.ts";
 import { type Closure, Source } from "./source.ts";
 import {
@@ -31,156 +40,6 @@ export function generateEncoder(closure: Closure): string {
   });
   source.line("return { size, encode, encodeBehind };");
   return source.toString();
-}
-
-/** Where a value lies: a row of words or, for the elements of lists, a position. */
-interface Place {
-  /** Word of the value; for bools in lists their byte, for messages in lists the struct's position. */
-  readonly at: string;
-  readonly isElement: boolean;
-}
-
-function emitSizer(
-  source: Source,
-  closure: Closure,
-  index: number,
-  fields: readonly WireField[],
-): void {
-  source.line(`function s${index}(p) {`);
-  source.line("const q = p >> 2;");
-  source.line("let z = 0;");
-  for (const wire of fields) {
-    const { field } = wire;
-    source.line(`if (${isSet(field, "i32", "q")}) {`);
-    if (field.shape === "map") emitMapSize(source, closure, wire);
-    else if (field.shape === "list") emitListSize(source, closure, wire);
-    else {
-      const place = { at: `q + ${field.word}`, isElement: false };
-      emitSize(source, closure, wire, wire.form, place, "z", tagBytes(wire, wire.form));
-    }
-    source.line("}");
-  }
-  source.line("const u = i32[q];");
-  source.line("return u === 0 ? z : z + i32[(base + u) >> 2];");
-  source.line("}");
-}
-
-function tagBytes({ field }: WireField, form: WireForm): number {
-  const bytes = varintOf(tagOf(field.number, wireTypeOf(form))).length;
-  return form === "group" ? bytes * 2 : bytes;
-}
-
-/** Adds the size of a value and of its tag to a variable. */
-function emitSize(
-  source: Source,
-  closure: Closure,
-  { field }: WireField,
-  form: WireForm,
-  place: Place,
-  sum: string,
-  tag: number,
-): void {
-  if (form !== "message" && form !== "group") {
-    source.line(`${sum} += ${tag} + ${scalarSize(form, place.at)};`);
-    return;
-  }
-  const call = `s${closure.indexOf(field.value.message!)}(${structAt(place)})`;
-  if (form === "group") {
-    source.line(`${sum} += ${tag} + ${call};`);
-    return;
-  }
-  source.line("{");
-  source.line(`const t = slot(), n = ${call};`);
-  source.line("sizes[t] = n;");
-  source.line(`${sum} += ${tag} + sizeText(n);`);
-  source.line("}");
-}
-
-function structAt({ at, isElement }: Place): string {
-  return isElement ? at : `base + i32[${at}]`;
-}
-
-/** An expression for the bytes of a value at word `k`. */
-function scalarSize(form: WireForm, k: string): string {
-  switch (form) {
-    case "bool":
-      return "1";
-    case "fixed32":
-      return "4";
-    case "fixed64":
-      return "8";
-    case "varint32":
-      return `size32(u32[${k}])`;
-    case "signed32":
-      return `sizeSigned(i32[${k}])`;
-    case "zigzag32":
-      return `size32(((i32[${k}] << 1) ^ (i32[${k}] >> 31)) >>> 0)`;
-    case "varint64":
-      return `size64(i32[${k}], i32[${k} + 1])`;
-    case "zigzag64":
-      return `sizeZigzag64(i32[${k}], i32[${k} + 1])`;
-    default:
-      return `sizeText(i32[${k} + 1] & 0x7fffffff)`;
-  }
-}
-
-/** `b`, the position of the list, and `n`, how many it has. */
-function emitListHead(source: Source, { field }: WireField): void {
-  source.line(`const b = base + i32[q + ${field.word}], n = i32[q + ${field.word + 1}];`);
-}
-
-function elementOf({ field, form }: WireField): Place {
-  const size = elementBytes(field.value);
-  if (form === "message" || form === "group") return { at: `b + i * ${size}`, isElement: true };
-  return { at: size === 8 ? "k + i * 2" : "k + i", isElement: true };
-}
-
-/** Lists that lie in memory as they do in a packed record. */
-function isSameInMemory(form: WireForm): boolean {
-  return form === "bool" || form === "fixed32" || form === "fixed64";
-}
-
-function emitListSize(source: Source, closure: Closure, wire: WireField): void {
-  const { form, field } = wire;
-  const packedTag = tagBytes(wire, "bytes");
-  emitListHead(source, wire);
-  if (isSameInMemory(form)) {
-    const size = elementBytes(field.value);
-    source.line(
-      wire.isPacked
-        ? `z += ${packedTag} + sizeText(n * ${size});`
-        : `z += n * ${tagBytes(wire, form) + size};`,
-    );
-    return;
-  }
-  if (form !== "message" && form !== "group") source.line("const k = b >> 2;");
-  if (wire.isPacked) source.line("const t = slot();");
-  if (wire.isPacked) source.line("let y = 0;");
-  const tag = wire.isPacked ? 0 : tagBytes(wire, form);
-  source.line("for (let i = 0; i < n; i++) {");
-  emitSize(source, closure, wire, form, elementOf(wire), wire.isPacked ? "y" : "z", tag);
-  source.line("}");
-  if (!wire.isPacked) return;
-  source.line("sizes[t] = y;");
-  source.line(`z += ${packedTag} + sizeText(y);`);
-}
-
-function emitMapHead(source: Source, { field }: WireField): void {
-  source.line(`const b = base + i32[q + ${field.word}], n = i32[q + ${field.word + 1}];`);
-  source.line("for (let i = 0; i < n; i++) {");
-  source.line(`const k = (b + i * ${field.entry.bytes}) >> 2;`);
-}
-
-function emitMapSize(source: Source, closure: Closure, wire: WireField): void {
-  const { field, keyForm, form } = wire;
-  emitMapHead(source, wire);
-  source.line("const e = slot();");
-  source.line(`let y = 1 + ${scalarSize(keyForm!, `k + ${field.entry.key}`)};`);
-  const place = { at: `k + ${field.entry.value}`, isElement: false };
-  emitSize(source, closure, wire, form, place, "y", 1);
-  source.line("sizes[e] = y;");
-  source.line(`z += ${tagBytes(wire, "bytes")} + sizeText(y);`);
-  source.line("}");
 }
 
 function emitEncoder(
