@@ -50,6 +50,7 @@ import type { ServiceExport } from "./service-export.ts";
 import { takeSlot } from "./slot-dispatch.ts";
 import { SlotOutbox } from "./slot-outbox.ts";
 import type { StreamInbox } from "./stream-inbox.ts";
+import type { StreamWriter } from "./stream-writer.ts";
 import { pumpWaiting } from "./submit.ts";
 import { WaitingCalls } from "./waiting-calls.ts";
 
@@ -123,7 +124,10 @@ export class Datapath {
   private readonly daemonBell: number;
   private readonly appBell: number;
   private readonly watcher: number;
+  /** Streams with a block that is not full. */
+  private readonly due: StreamWriter[] = [];
   private readonly onSettle: () => void;
+  private readonly onTick: () => void;
   private readonly onTurn: () => void;
   private readonly onSpin: () => void;
   private readonly spinner = new Spinner({
@@ -168,6 +172,7 @@ export class Datapath {
     this.out = new SlotOutbox(producer, this.rings.i32, this.daemonBell);
     this.consumer = new RingConsumer(this.rings, ringsOffset + ringBytes(slots), slots);
     this.onSettle = () => this.settle();
+    this.onTick = () => this.flushDue();
     this.onTurn = () => this.wake();
     this.onSpin = () => this.lookAgain();
     this.watcher = watch(this.appBell, POLL_IN, this.onTurn, { clear: true, ref: false });
@@ -189,6 +194,14 @@ export class Datapath {
     if (this.isScheduled) return;
     this.isScheduled = true;
     void settled.then(this.onSettle);
+  }
+
+  /**
+   * Has a stream send what it has once all that is ready has run: later than `schedule`, so that a source
+   * that gives one message after the other fills blocks.
+   */
+  flushLater(writer: StreamWriter): void {
+    if (this.due.push(writer) === 1) process.nextTick(this.onTick);
   }
 
   /** Memory of a receive block; looks for news on the control channel before it gives up. */
@@ -349,9 +362,22 @@ export class Datapath {
     this.regions.noteFree();
   }
 
+  private flushDue(): void {
+    // What is written needs no microtask to be published.
+    this.isScheduled = true;
+    for (const writer of this.due) writer.flushDue();
+    this.due.length = 0;
+    this.settle();
+  }
+
   private settle(): void {
     this.isScheduled = false;
     if (this.ended) return;
+    if (this.due.length > 0) {
+      // More is about to be written; then is the time to look further.
+      if (this.out.isDirty) this.out.flush();
+      return;
+    }
     if (!this.out.isDirty && this.out.wantsReleaseSlots() && this.hops < hopsMax) {
       this.hops++;
       this.schedule();

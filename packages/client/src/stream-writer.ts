@@ -183,11 +183,11 @@ export class StreamWriter {
   private flushSoon(): void {
     if (this.isDue) return;
     this.isDue = true;
-    process.nextTick(flushDue, this);
+    this.datapath.flushLater(this);
   }
 
-  /** For `flushDue`. */
-  onDue(): void {
+  /** The time has come that `flushLater` was asked for. */
+  flushDue(): void {
     this.isDue = false;
     if (!this.datapath.ended) this.flush(false);
   }
@@ -268,8 +268,4 @@ export class StreamWriter {
     if (hasBlock) datapath.awaitingRelease++;
     datapath.schedule();
   }
-}
-
-function flushDue(writer: StreamWriter): void {
-  writer.onDue();
 }
