@@ -58,7 +58,8 @@ export class ControlChannel {
   constructor(path: string, listener: ControlListener) {
     this.listener = listener;
     this.fd = unixConnect(path, SOCKET_SEQPACKET);
-    this.watcher = watch(this.fd, POLL_IN, (events) => this.onEvents(events));
+    const owned = [this.fd];
+    this.watcher = watch(this.fd, POLL_IN, (events) => this.onEvents(events), { owned });
   }
 
   /** Whether the channel alone keeps the process alive. It always does while an answer is due. */

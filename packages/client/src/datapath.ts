@@ -175,7 +175,9 @@ export class Datapath {
     this.onTick = () => this.flushDue();
     this.onTurn = () => this.wake();
     this.onSpin = () => this.lookAgain();
-    this.watcher = watch(this.appBell, POLL_IN, this.onTurn, { clear: true, ref: false });
+    const owned = [this.appBell, this.daemonBell];
+    const options = { clear: true, ref: false, owned };
+    this.watcher = watch(this.appBell, POLL_IN, this.onTurn, options);
     control.keepAlive(false);
     control.listener = {
       onPacket: (message, fds) => this.onPacket(message, fds),

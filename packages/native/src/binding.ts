@@ -67,6 +67,7 @@ export interface Binding {
     clear: boolean,
     ref: boolean,
     callback: (events: number) => void,
+    owned: readonly number[] | null,
   ): number;
   /** Cold. Other events for a watcher; 0 pauses it. */
   watchChange(handle: number, events: number): void;

@@ -5,6 +5,11 @@ import { native } from "./native.ts";
 export interface WatchOptions {
   /** The descriptor is a doorbell: clear it before the callback, which saves a call. Default false. */
   clear?: boolean;
+  /**
+   * Descriptors, four at most, to be closed if this thread ends without `unwatch`: one that is terminated closes
+   * nothing itself, and whoever is at the other end would wait for it. Default: none.
+   */
+  owned?: readonly number[];
   /** Whether the watcher keeps the event loop, and so the process, alive. Default true. */
   ref?: boolean;
 }
@@ -26,5 +31,6 @@ export function watch(
   callback: (events: number) => void,
   options?: WatchOptions,
 ): number {
-  return native.watch(fd, events, options?.clear ?? false, options?.ref ?? true, callback);
+  const { clear = false, ref = true, owned = null } = options ?? {};
+  return native.watch(fd, events, clear, ref, callback, owned);
 }

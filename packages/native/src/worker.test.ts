@@ -171,3 +171,19 @@ test("many workers start and end at once while callbacks run", async () => {
   await Promise.all(rounds);
   closeFd(bell);
 });
+
+test("a thread that is terminated closes the descriptors that its watchers own", async () => {
+  const before = openFds();
+  const worker = startWorker(
+    `const bells = [native.doorbellCreate(), native.doorbellCreate()];
+     native.watch(bells[0], native.POLL_IN, () => {}, { owned: bells });
+     const gone = native.doorbellCreate();
+     native.unwatch(native.watch(gone, native.POLL_IN, () => {}, { owned: [gone] }));
+     native.closeFd(gone);
+     parentPort.postMessage("ready");`,
+    null,
+  );
+  assert.equal(await message(worker), "ready");
+  await worker.terminate();
+  assert.equal(openFds(), before);
+});

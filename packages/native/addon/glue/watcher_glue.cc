@@ -2,10 +2,15 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 
 #include "../core/doorbell.h"
+#include "../core/system.h"
 #include "functions.h"
 #include "state.h"
+
+/* Descriptors that a watcher may be told to close at the end. */
+static const size_t owned_max = 4;
 
 /* One descriptor on the event loop. */
 struct Watcher {
@@ -19,6 +24,9 @@ struct Watcher {
   bool clear;
   bool calling;
   bool closing;
+  /* Descriptors to be closed when the environment ends and nobody has unwatched. */
+  int32_t owned[owned_max];
+  size_t owned_count;
 };
 
 namespace {
@@ -173,17 +181,24 @@ Watcher *open_watcher(State *state, int fd, int *error) {
 
 void unwatch_all(State *state) {
   for (int32_t i = 0; i < state->slot_count; i++) {
-    if (state->slots[i].watcher != nullptr) close_watcher(state->slots[i].watcher);
+    Watcher *watcher = state->slots[i].watcher;
+    if (watcher == nullptr) continue;
+    close_watcher(watcher);
+    /* A thread that is terminated runs no more JavaScript that could close them. */
+    for (size_t n = 0; n < watcher->owned_count; n++) system_close(watcher->owned[n]);
   }
 }
 
 napi_value watch_call(napi_env env, napi_callback_info info) {
-  Arguments<5> arguments(env, info, "watch");
+  Arguments<6> arguments(env, info, "watch");
   int32_t fd, events;
+  int32_t owned[owned_max];
+  size_t owned_count;
   bool clear, ref;
   napi_valuetype kind = napi_undefined;
   if (!arguments.read_int32(0, "fd", &fd) || !arguments.read_int32(1, "events", &events) ||
-      !arguments.read_bool(2, "clear", &clear) || !arguments.read_bool(3, "ref", &ref)) {
+      !arguments.read_bool(2, "clear", &clear) || !arguments.read_bool(3, "ref", &ref) ||
+      !arguments.read_int32_list(5, "owned", owned, owned_max, &owned_count)) {
     return nullptr;
   }
   napi_typeof(env, arguments.at(4), &kind);
@@ -199,6 +214,8 @@ napi_value watch_call(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   watcher->clear = clear;
+  memcpy(watcher->owned, owned, sizeof(int32_t) * owned_count);
+  watcher->owned_count = owned_count;
   napi_create_reference(env, arguments.at(4), 1, &watcher->callback);
   napi_async_init(env, nullptr, make_text(env, "KoalaWatch"), &watcher->context);
   error = uv_poll_start(watcher->handle, uv_events_of(events), on_poll);
