@@ -54,7 +54,7 @@ describe("checkConfig", () => {
         linkWindowBytes: 64 * miB,
         streamWindowBytes: 2 * miB,
         streamBufferBytes: miB / 4,
-        servicesPerApp: 256,
+        servicesPerApp: 1024,
       },
       link: {
         connectTimeoutMs: 2000,

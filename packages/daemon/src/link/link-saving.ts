@@ -3,7 +3,6 @@
  * loaded goes on in two steps, because calls refer to links and links to calls.
  */
 import { type Connection, KoalaError, type Span } from "@koala/interface";
-import type { ServiceOffer } from "@koala/protocol";
 import type { Call, CallTable } from "../datapath/call.ts";
 import type { ParkQueue } from "../datapath/park-queue.ts";
 import type { Router } from "../datapath/router.ts";
@@ -15,6 +14,7 @@ import type { LinkInput } from "./link-input.ts";
 import type { HeldBlock, LinkOutput } from "./link-output.ts";
 import { type BlockName, type LinkState, linkStateVersion, type StateNames } from "./link-state.ts";
 import type { MessageWriter } from "./message-writer.ts";
+import type { ServiceList } from "./service-list.ts";
 
 const pieceBytes = 64 * 1024;
 
@@ -29,7 +29,7 @@ export interface LinkParts {
   parked: ParkQueue<Call>;
   credit: LinkCredit;
   lateReplies: LateReply[];
-  setOffered: (offered: ServiceOffer[]) => void;
+  offered: ServiceList;
 }
 
 export class LinkSaving {
@@ -41,7 +41,8 @@ export class LinkSaving {
 
   /** What it takes to go on elsewhere. */
   save(id: number, sibling: number, names: StateNames): LinkState {
-    const { link, router, output, frames, writer, parked, credit, lateReplies } = this.parts;
+    const { link, router, output, frames, writer, parked, credit, lateReplies, offered } =
+      this.parts;
     const { label, peer, draining, bytesIn, bytesOut, framesIn } = link;
     const held = [...output.heldBlocks(), ...writer.heldBlocks()];
     return {
@@ -50,7 +51,8 @@ export class LinkSaving {
       fd: link.sibling ? -1 : link.connection.fd,
       sibling,
       ...{ label, peer, draining, bytesIn, bytesOut, framesIn },
-      offered: [...link.services()],
+      offered: [...offered.offers],
+      offering: [...offered.unfinished()],
       owed: credit.owed,
       granted: credit.granted,
       output: Buffer.concat([output.save(), frames.save()]),
@@ -83,12 +85,12 @@ export class LinkSaving {
         `the state of ${saved.label} has version ${saved.version}, expected ${linkStateVersion}`,
       );
     }
-    const { link, output, writer, credit, lateReplies, setOffered } = this.parts;
+    const { link, output, writer, credit, lateReplies, offered } = this.parts;
     const { label, peer, draining, bytesIn, bytesOut, framesIn } = saved;
     Object.assign(link, { label, peer, draining, bytesOut, framesIn });
     // They are received, and counted, once more.
     link.bytesIn = bytesIn - saved.input.bytes.length;
-    setOffered(saved.offered);
+    offered.set(saved.offered, saved.offering);
     credit.owed = saved.owed;
     credit.granted = saved.granted;
     // Positions in the output count the bytes of the connection, which may have sent some already.

@@ -119,6 +119,8 @@ export interface LinkState {
   peer: Hello | null;
   draining: boolean;
   offered: ServiceOffer[];
+  /** Parts of the next list of services that have come. */
+  offering?: ServiceOffer[];
   bytesIn: number;
   bytesOut: number;
   framesIn: number;

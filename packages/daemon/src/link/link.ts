@@ -25,6 +25,7 @@ import {
   type Hello,
   hasLongHeader,
   type ServiceOffer,
+  type Services,
 } from "@koala/protocol";
 import type { Heap } from "@koala/shm";
 import type { Binding, LinkBindingState, RouteLink } from "../datapath/binding.ts";
@@ -46,6 +47,9 @@ import { type HeldBlock, LinkOutput } from "./link-output.ts";
 import { LinkSaving } from "./link-saving.ts";
 import { LinkStreams } from "./link-streams.ts";
 import { type FrameHead, MessageWriter } from "./message-writer.ts";
+import { offersOfOneFrame } from "./offers.ts";
+import { ServiceList } from "./service-list.ts";
+import { ServiceTeller } from "./service-teller.ts";
 
 export class Link implements Engine, RouteLink {
   readonly name: string;
@@ -80,7 +84,8 @@ export class Link implements Engine, RouteLink {
     binding: 0,
     timeoutMs: 0,
   };
-  private offered: ServiceOffer[] = [];
+  private readonly offered = new ServiceList();
+  private readonly teller: ServiceTeller;
   private readonly lateReplies: LateReplies;
   private readonly window: LinkCredit;
   private readable = true;
@@ -100,6 +105,13 @@ export class Link implements Engine, RouteLink {
     this.frames = new FrameSender(this.output, () => options.runtime.markDirty(this));
     this.writer = new MessageWriter(this.output, (held) => this.blockSent(held));
     const { writer, frames } = this;
+    this.teller = new ServiceTeller({
+      runtime: options.runtime,
+      frames,
+      offers: options.offers,
+      isSibling: this.sibling,
+      features: () => this.peer?.features ?? null,
+    });
     this.lateReplies = new LateReplies(writer, () => this.peer!.metadataBytes);
     this.streams = new LinkStreams({ router, writer, frames, translator: options.translator });
     this.bindings = new LinkBindings({
@@ -150,9 +162,7 @@ export class Link implements Engine, RouteLink {
       parked: this.parked,
       credit: this.window,
       lateReplies: this.lateReplies.waiting,
-      setOffered: (offered) => {
-        this.offered = offered;
-      },
+      offered: this.offered,
     });
     if (options.saved === undefined) this.sendHello();
     else this.state.load(options.saved);
@@ -211,6 +221,7 @@ export class Link implements Engine, RouteLink {
     const before = this.output.queuedBytes;
     if (before > 0 && !this.send(before)) return;
     if (this.output.queuedBytes === 0 && this.hasMore()) this.sendMore();
+    this.teller.tell();
   }
 
   sleep(): boolean {
@@ -228,14 +239,7 @@ export class Link implements Engine, RouteLink {
   }
 
   offers(target: string, service: string): "no" | "name" | "service" {
-    if (this.draining) return "no";
-    let named = false;
-    for (const offer of this.offered) {
-      if (offer.name !== target) continue;
-      if (offer.service === service) return "service";
-      named = true;
-    }
-    return named ? "name" : "no";
+    return this.draining ? "no" : this.offered.find(target, service);
   }
 
   bindingState(binding: Binding): LinkBindingState {
@@ -243,15 +247,11 @@ export class Link implements Engine, RouteLink {
   }
 
   instances(target: string, service: string): number {
-    let count = 0;
-    for (const offer of this.offered) {
-      if (offer.name === target && offer.service === service) count += offer.instances;
-    }
-    return count;
+    return this.offered.instances(target, service);
   }
 
   names(): string[] {
-    return [...new Set(this.offered.map((offer) => offer.name))];
+    return this.offered.allNames();
   }
 
   evacuate(heap: Heap): void {
@@ -260,12 +260,14 @@ export class Link implements Engine, RouteLink {
 
   /** What the far side offers, for status. */
   services(): readonly ServiceOffer[] {
-    return this.offered;
+    return this.offered.offers;
   }
 
   /** This daemon's services have changed: the far side is told. */
   announce(): void {
-    this.frames.sendJson(FrameType.SERVICES, 0, { services: this.options.offers() });
+    this.teller.note();
+    if (this.sibling) this.teller.tell();
+    else this.options.runtime.markDirty(this);
   }
 
   // ── Party ─────────────────────────────────────────────────────────────────────────────────────────
@@ -389,6 +391,7 @@ export class Link implements Engine, RouteLink {
     this.down = true;
     const { runtime, router } = this.options;
     this.keepalive.stop();
+    this.teller.stop();
     runtime.remove(this);
     router.removeLink(this);
     const origin = this.sibling ? Origins.LOCAL_DAEMON : Origins.LINK;
@@ -404,6 +407,7 @@ export class Link implements Engine, RouteLink {
   retire(): void {
     this.down = true;
     this.keepalive.stop();
+    this.teller.stop();
     this.options.runtime.remove(this);
     this.writer.abandon();
     this.output.abandon();
@@ -416,6 +420,8 @@ export class Link implements Engine, RouteLink {
     const { runtime } = this.options;
     if (!this.sibling) this.keepalive.start();
     this.readable = true;
+    // The link before may have had something to tell.
+    this.teller.note();
     runtime.markDirty(this);
     runtime.activate(this);
   }
@@ -490,11 +496,7 @@ export class Link implements Engine, RouteLink {
       case FrameType.HELLO:
         return this.takeHello(frame.body);
       case FrameType.SERVICES:
-        this.offered = frame.body.services;
-        this.bindings.forgetRefusals();
-        this.options.router.routesChanged();
-        this.options.onServices?.();
-        return "";
+        return this.takeServices(frame.body);
       case FrameType.BIND:
         return this.bindings.onBind(stream, frame.body);
       case FrameType.REFUSED:
@@ -508,13 +510,26 @@ export class Link implements Engine, RouteLink {
     }
   }
 
+  private takeServices(services: Services): string {
+    const taken = this.offered.take(services);
+    if (taken === "more") return "";
+    if (taken !== "done") return taken;
+    this.bindings.forgetRefusals();
+    this.options.router.routesChanged();
+    this.options.onServices?.();
+    return "";
+  }
+
   private takeHello(peer: Hello): string {
     if (this.peer !== null) return "a second HELLO";
     const problem = helloProblem(peer);
     if (problem !== "") return problem;
     this.peer = peer;
     if (!this.sibling) this.label = `${peer.name} (${this.connection.remote})`;
-    this.offered = peer.services;
+    this.offered.set(peer.services);
+    const all = this.options.offers();
+    // Our HELLO had no room for the rest.
+    if (offersOfOneFrame(all).length < all.length) this.announce();
     this.writer.credit = peer.linkWindow;
     this.writer.streamWindow = peer.streamWindow;
     this.writer.frameBytes = Math.min(peer.frameBytes, this.options.limits.frameBytes);

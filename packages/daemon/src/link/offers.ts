@@ -1,13 +1,13 @@
 /** What a runtime, and a daemon as a whole, offers to the far side of its links. */
-import { coldFrameBytesMax, type ServiceOffer } from "@koala/protocol";
+import { coldFrameBytesMax, offersMax, type ServiceOffer } from "@koala/protocol";
 import type { Export } from "../datapath/binding.ts";
 
 /** A peer takes no more; the hashes are there to be looked at, routes do not depend on them. */
 const hashesMax = 64;
-/** The same for entries. */
-const offersMax = 4096;
-/** Bytes of JSON; a cold frame that is larger would close the link, and apps choose their names. */
-const offerBytesMax: number = coldFrameBytesMax - 64 * 1024;
+/** Bytes of JSON in one frame; a cold frame that is larger would close the link, and apps choose their names. */
+const frameOffersBytesMax: number = coldFrameBytesMax - 64 * 1024;
+/** The same for all frames of a list. */
+const offersBytesMax: number = 4 * 1024 * 1024;
 
 /** One entry for each mesh name and service that apps of one runtime serve. */
 export function offersOf(exports: readonly Export[]): ServiceOffer[] {
@@ -35,19 +35,46 @@ export function mergeOffers(offers: readonly ServiceOffer[]): ServiceOffer[] {
       instances: instances + (known?.instances ?? 0),
     });
   }
-  return thatFit([...merged.values()]);
+  return thatFit([...merged.values()], offersBytesMax);
 }
 
-/** As many as one frame can carry, the shortest first when it can't carry all. */
-function thatFit(offers: ServiceOffer[]): ServiceOffer[] {
-  const lengths = new Map(offers.map((offer) => [offer, Buffer.byteLength(JSON.stringify(offer))]));
+/** For HELLO, and for peers that take no list in parts: as many as one frame can carry. */
+export function offersOfOneFrame(offers: ServiceOffer[]): ServiceOffer[] {
+  return thatFit([...offers], frameOffersBytesMax);
+}
+
+/** The offers in frames that are small enough; one frame at least. */
+export function offersInParts(offers: readonly ServiceOffer[]): ServiceOffer[][] {
+  let part: ServiceOffer[] = [];
+  const parts = [part];
+  let bytes = 0;
+  for (const offer of offers) {
+    const length = bytesOf(offer) + 1;
+    if (bytes + length > frameOffersBytesMax) {
+      part = [];
+      parts.push(part);
+      bytes = 0;
+    }
+    part.push(offer);
+    bytes += length;
+  }
+  return parts;
+}
+
+function bytesOf(offer: ServiceOffer): number {
+  return Buffer.byteLength(JSON.stringify(offer));
+}
+
+/** As many as so many bytes can carry, the shortest first when they can't carry all. */
+function thatFit(offers: ServiceOffer[], bytesMax: number): ServiceOffer[] {
+  const lengths = new Map(offers.map((offer) => [offer, bytesOf(offer)]));
   let bytes = 0;
   for (const length of lengths.values()) bytes += length + 1;
-  if (bytes <= offerBytesMax && offers.length <= offersMax) return offers;
+  if (bytes <= bytesMax && offers.length <= offersMax) return offers;
   offers.sort((one, other) => lengths.get(one)! - lengths.get(other)!);
   bytes = 0;
   return offers.slice(0, offersMax).filter((offer) => {
     bytes += lengths.get(offer)! + 1;
-    return bytes <= offerBytesMax;
+    return bytes <= bytesMax;
   });
 }

@@ -96,6 +96,11 @@ export const F_LENGTHS = 7;
 /** Name of the ability to answer DESCRIBE, in `features` of HELLO. */
 export const DESCRIBE_FEATURE = "describe";
 
+/** Name of the ability to take SERVICES in parts, in `features` of HELLO. */
+export const SERVICE_PARTS_FEATURE = "service-parts";
+/** Entries of all parts of a list together. */
+export const offersMax = 4096;
+
 /** Bytes that the parts between header and body may take together; they are in the first frame. */
 export const headBytesMax: number = 48 * 1024;
 /** Status messages longer than this are cut before they leave. */

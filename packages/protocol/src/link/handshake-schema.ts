@@ -1,6 +1,7 @@
 /** The check of what a peer sends in cold frames; a body that does not fit closes the link. */
 import { z } from "zod";
 import { labelsSchema } from "../app/control-schema.ts";
+import { offersMax } from "./frame.ts";
 import type { Bind, Describe, Goaway, Hello, Refused, Services } from "./handshake.ts";
 
 const name = z.string().min(1).max(255);
@@ -15,7 +16,7 @@ const offers = z
       instances: z.number().int().nonnegative(),
     }),
   )
-  .max(4096);
+  .max(offersMax);
 
 // Objects here are not strict: a newer peer may say more than we know.
 export const helloSchema: z.ZodType<Hello> = z.object({
@@ -31,7 +32,10 @@ export const helloSchema: z.ZodType<Hello> = z.object({
   metadataBytes: bytes,
   services: offers,
 });
-export const servicesSchema: z.ZodType<Services> = z.object({ services: offers });
+export const servicesSchema: z.ZodType<Services> = z.object({
+  services: offers,
+  more: z.boolean().optional(),
+});
 const caller = z.object({
   app: name,
   host: z.string().max(255),

@@ -36,6 +36,8 @@ export interface Hello {
 
 export interface Services {
   services: ServiceOffer[];
+  /** The list goes on in the next SERVICES; it counts once it is complete. */
+  more?: boolean | undefined;
 }
 
 /** Who the calls of a binding are made by, as their daemon knows it. */
