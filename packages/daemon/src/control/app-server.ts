@@ -22,6 +22,7 @@ import {
   unixListen,
   unwatch,
   watch,
+  watchChange,
 } from "@koala/native";
 import {
   type AppRequest,
@@ -41,6 +42,8 @@ import type { RuntimeThread } from "./runtime-thread.ts";
 /** Connections that have not said hello are closed after this time. */
 const helloDeadlineMs = 5000;
 const packetsPerTurn = 64;
+/** How long nobody is accepted when not even the spare descriptor could be had. */
+const fullPauseMs = 200;
 const descriptorsMax = 16;
 
 const noDescriptors = "ERR_APP_DESCRIPTORS";
@@ -182,6 +185,7 @@ export class AppServer {
 
   close(): void {
     if (this.watcher >= 0) unwatch(this.watcher);
+    this.watcher = -1;
     closeFd(this.listener);
     if (this.spare >= 0) closeFd(this.spare);
     for (const channel of [...this.channels.values()]) this.drop(channel);
@@ -195,7 +199,11 @@ export class AppServer {
   private accept(): void {
     for (let i = 0; i < packetsPerTurn; i++) {
       const fd = socketAccept(this.listener);
-      if (fd === -EMFILE && this.turnAway()) continue;
+      if (fd === -EMFILE) {
+        // The kernel wants a descriptor before it looks whether anybody is there.
+        if (this.turnAway()) continue;
+        return;
+      }
       if (fd < 0) {
         if (fd !== -EAGAIN) this.options.log.error("accept failed", { reason: errnoName(fd) });
         return;
@@ -210,8 +218,7 @@ export class AppServer {
    * was one.
    */
   private turnAway(): boolean {
-    if (this.spare < 0) return false;
-    closeFd(this.spare);
+    if (this.spare >= 0) closeFd(this.spare);
     this.spare = -1;
     const fd = socketAccept(this.listener);
     if (fd >= 0) {
@@ -223,10 +230,19 @@ export class AppServer {
     try {
       this.spare = duplicateFd(this.listener);
     } catch (error) {
-      // Another thread was faster. Whoever connects waits until there are descriptors again.
+      // Another thread was faster. Whoever connects waits a while.
       this.options.log.error("no descriptors left", { reason: messageOf(error) });
+      this.lookAway();
     }
     return fd >= 0;
+  }
+
+  private lookAway(): void {
+    const { watcher } = this;
+    watchChange(watcher, 0);
+    setTimeout(() => {
+      if (this.watcher === watcher) watchChange(watcher, POLL_IN);
+    }, fullPauseMs).unref();
   }
 
   private fullText(): string {
