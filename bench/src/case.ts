@@ -98,9 +98,13 @@ export const layoutCaseName = "layout";
 /** The case in which a daemon is changed while it serves. */
 export const changeCaseName = "upgrade";
 
+/** The case without calls: what connections cost. */
+export const memoryCaseName = "memory";
+
 /** Names of all cases, in the order in which they run. */
 export const caseNames: readonly string[] = [
   ...loadCases.map(({ name }) => name),
   changeCaseName,
+  memoryCaseName,
   layoutCaseName,
 ];

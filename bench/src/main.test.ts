@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { type Child, spawnNode } from "@koala/testing";
+import type { MemoryFigures } from "./result.ts";
 
 const main = new URL("main.js", import.meta.url);
 /** The command starts processes one after the other, on a machine that may be busy. */
@@ -73,6 +74,19 @@ describe("bench", () => {
         assert.deepEqual([result["case"], result["system"]], [name, system]);
         assert.ok((result["callsPerSecond"] as number) > 0, line);
       }
+    }
+    assert.deepEqual(await child.exit(), { code: 0, signal: null });
+  });
+
+  it("says what a connection costs", async (test) => {
+    const { child } = startBench(test, ...["memory", "--quick", "--json", "--systems", "idle"]);
+    for (const connections of [1, 40]) {
+      const [line] = await child.line(/^\{.*\}$/, deadlineMs);
+      const { system, memory } = JSON.parse(line) as { system: string; memory: MemoryFigures };
+      assert.equal(system, `idle-${connections}`);
+      assert.equal(memory.connections, connections);
+      assert.equal(memory.descriptorsEach, 5);
+      assert.ok(memory.daemonPssBytes > 0 && memory.attachMsEach! > 0, line);
     }
     assert.deepEqual(await child.exit(), { code: 0, signal: null });
   });

@@ -1,9 +1,10 @@
 /** The benchmark: `npm run -s bench -- --help`. Results go to stdout, everything else to stderr. */
 import { KoalaError, messageOf } from "@koala/interface";
-import { caseNames, changeCaseName, layoutCaseName, loadCases } from "./case.ts";
+import { caseNames, changeCaseName, layoutCaseName, loadCases, memoryCaseName } from "./case.ts";
 import { measureCase } from "./measure-case.ts";
 import { changeNames, measureChanges } from "./measure-changes.ts";
 import { layoutSystemNames, measureLayout } from "./measure-layout.ts";
+import { measureMemory, memoryNames } from "./measure-memory.ts";
 import { type Options, parseOptions, usage } from "./options.ts";
 import { createProfileFolder, renderProfiles } from "./profile.ts";
 import type { Result } from "./result.ts";
@@ -38,7 +39,12 @@ function stopOnSignals(): void {
 function readOptions(): Options {
   return parseOptions(process.argv.slice(2), {
     cases: caseNames,
-    systems: [...systems.map(({ name }) => name), ...changeNames, ...layoutSystemNames],
+    systems: [
+      ...systems.map(({ name }) => name),
+      ...changeNames,
+      ...memoryNames,
+      ...layoutSystemNames,
+    ],
     groups: systemGroups,
   });
 }
@@ -70,7 +76,11 @@ function checkChoice(options: Options): void {
     options.profile === undefined &&
     options.cases.includes(changeCaseName) &&
     changeNames.some((name) => asked === undefined || asked.includes(name));
-  if (takesLoad || takesLayout || takesChanges) return;
+  const takesMemory =
+    options.profile === undefined &&
+    options.cases.includes(memoryCaseName) &&
+    memoryNames.some((name) => asked === undefined || asked.includes(name));
+  if (takesLoad || takesLayout || takesChanges || takesMemory) return;
   throw new KoalaError(
     "ERR_BENCH_USAGE",
     `nothing to measure: ${asked?.join(", ")} does not take part in ${options.cases.join(", ")}; ` +
@@ -108,6 +118,17 @@ async function runChanges(options: Options): Promise<void> {
   print(`${changeCaseName}: ${title}`, results, options.json);
 }
 
+async function runMemory(options: Options): Promise<void> {
+  const { cases, systems: asked, profile, quick } = options;
+  if (!cases.includes(memoryCaseName) || profile !== undefined) return;
+  const names = memoryNames.filter((name) => asked === undefined || asked.includes(name));
+  if (names.length === 0) return;
+  stage = new Stage();
+  const results = await measureMemory(stage, names, quick, progress);
+  await stage.close();
+  print(`${memoryCaseName}: connections of apps that do nothing`, results, options.json);
+}
+
 function runLayout(options: Options): void {
   const { cases, systems: asked, profile } = options;
   if (!cases.includes(layoutCaseName) || profile !== undefined) return;
@@ -129,6 +150,7 @@ async function main(): Promise<number> {
   stopOnSignals();
   await runLoadCases(options);
   await runChanges(options);
+  await runMemory(options);
   runLayout(options);
   return 0;
 }

@@ -97,7 +97,8 @@ export class Program {
     return this.child.output().trimEnd().split("\n").slice(-tailLines).join("\n");
   }
 
-  private async ask(command: object, tookMs: number): Promise<unknown> {
+  /** Gives a command that may take so long, and waits for the answer. */
+  async ask(command: object, tookMs: number): Promise<unknown> {
     this.child.write(JSON.stringify(command));
     const [line] = await this.line(/^\{.*\}$/, tookMs + answerDeadlineMs);
     return JSON.parse(line);

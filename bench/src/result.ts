@@ -51,6 +51,30 @@ export interface Result {
   readonly pauseUs?: number | null;
   readonly failedCalls?: number;
   readonly callsPer10Ms?: readonly number[];
+  /** In the case `memory`. */
+  readonly memory?: MemoryFigures;
+}
+
+/**
+ * What connections cost. "Each" is the difference to the same processes without connections, divided by their
+ * number; null without any.
+ */
+export interface MemoryFigures {
+  readonly connections: number;
+  readonly daemonRssBytes: number;
+  readonly daemonPssBytes: number;
+  readonly daemonPssBytesAtFirst: number;
+  readonly daemonBytesEach: number | null;
+  readonly appBytesEach: number | null;
+  /** Of the whole machine, so only as good as the machine is quiet. */
+  readonly kernelBytesEach: number | null;
+  /** Of the daemon, as the next ones. */
+  readonly descriptors: number;
+  readonly descriptorsEach: number | null;
+  readonly mappings: number;
+  readonly mappingsEach: number | null;
+  /** From one connection to the next, while few are made at a time. */
+  readonly attachMsEach: number | null;
 }
 
 /** A round with the processor time that it took. */

@@ -17,6 +17,13 @@ const headings: readonly string[] = [
   "pause",
   "failed",
   "to protobuf-es",
+  "daemon PSS",
+  "daemon each",
+  "app each",
+  "kernel each",
+  "fds each",
+  "maps each",
+  "attach",
 ];
 
 const missing = "-";
@@ -57,6 +64,20 @@ function rowOf(result: Result): string[] {
     shown(result.pauseUs ?? null, formatMicros),
     shown(result.failedCalls ?? null, String),
     shown(result.ratioToProtobufEs, (value) => `${formatDigits(value)} x`),
+    ...memoryCells(result),
+  ];
+}
+
+function memoryCells({ memory }: Result): string[] {
+  const kilobytes = (value: number) => `${formatDigits(value / 1024)} kB`;
+  return [
+    shown(memory?.daemonPssBytes ?? null, (value) => `${formatDigits(value / 2 ** 20)} MB`),
+    shown(memory?.daemonBytesEach ?? null, kilobytes),
+    shown(memory?.appBytesEach ?? null, kilobytes),
+    shown(memory?.kernelBytesEach ?? null, kilobytes),
+    shown(memory?.descriptorsEach ?? null, String),
+    shown(memory?.mappingsEach ?? null, String),
+    shown(memory?.attachMsEach ?? null, (value) => `${formatDigits(value)} ms`),
   ];
 }
 
