@@ -60,6 +60,11 @@ export interface PolicyDefinition<
   checkMethod?(config: Config, method: PreparedMethod): readonly ConfigProblem[];
   /** Called once for each method that calls are made of; `false`: nothing to do there, the policy is left out. */
   prepare?(method: PreparedMethod, ctx: PolicyContext<Config, State>): unknown;
+  /**
+   * Whether `onStreamMessage` has something to do for a method; asked after `prepare`, and taken for granted
+   * without it. Messages that no policy listens to are not copied for policies.
+   */
+  listens?(method: PreparedMethod, ctx: PolicyContext<Config, State>): boolean;
   /** Makes the state of an instance. */
   start?(ctx: PolicyContext<Config, State>): State;
   /** The instance ends; no call is on its way any more. */

@@ -94,6 +94,11 @@ export interface Party {
    * there is room.
    */
   message(flow: Flow, body: Body): Outcome;
+  /**
+   * Of links: an earlier message of the flow is still on its way out. A status would overtake it, so where
+   * policies may end the call the next message waits, adopted by this party.
+   */
+  isSending?(flow: Flow): boolean;
   /** Tells this party, which sends the flow's messages, of `flow.grantDue`; of all of it, if need be late. */
   credit(flow: Flow): void;
   /** Messages of this flow wait for room here, behind those adopted before. For restored calls. */

@@ -13,6 +13,7 @@ import {
   type Chain,
   isSelected,
   LiveCall,
+  listensToStream,
   type MetadataEntry,
   type Passage,
   runRequest,
@@ -204,11 +205,24 @@ export class PolicyChains implements Engine, CallHost {
     return passage;
   }
 
-  /** A block of messages of a streaming call passes the policies that have seen the request. */
+  /**
+   * A block of messages of a streaming call passes the policies that have seen the request. DENIED: the body
+   * has the messages before the denied one, if there are some; `takeRest` then gives the others.
+   */
   streamMessages(flow: Flow, body: Body): Passage {
     const { call } = flow;
     const codec = flow.toCallee ? call.method!.input : (call.replyCodec ?? call.method!.output);
     return this.flowMessage.run(call.live!, flow, body, codec);
+  }
+
+  /** Whether `streamMessages` has something to do. */
+  listensToStream({ live }: Call): boolean {
+    return live !== null && live.chain !== null && listensToStream(live);
+  }
+
+  /** The messages of the last block from the denied one on; null when it was the first one. */
+  takeRest(): Body | null {
+    return this.flowMessage.takeRest();
   }
 
   /** Lets the policies of a call choose; the endpoints that are left, in order of preference. */

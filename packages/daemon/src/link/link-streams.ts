@@ -74,6 +74,11 @@ export class LinkStreams {
     return outcome === Outcome.PARK ? this.park(flow) : outcome;
   }
 
+  /** See `Party.isSending`. */
+  isSending(flow: Flow): boolean {
+    return this.options.writer.isSending(streamOf(flow), !flow.toCallee);
+  }
+
   /** See `Party.credit`. */
   credit(flow: Flow): void {
     const bytes = flow.grantDue;

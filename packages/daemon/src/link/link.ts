@@ -366,6 +366,10 @@ export class Link implements Engine, RouteLink {
     return outcome;
   }
 
+  isSending(flow: Flow): boolean {
+    return this.streams.isSending(flow);
+  }
+
   credit(flow: Flow): void {
     this.streams.credit(flow);
   }

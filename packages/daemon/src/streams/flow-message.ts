@@ -4,16 +4,15 @@
  */
 import {
   type LiveCall,
-  listensToStream,
   malformedMessage,
   Passage,
   runStreamMessage,
   type StreamMessageSource,
 } from "@koala/policy/engine";
-import { BATCH_RECORD_BYTES, padTo8 } from "@koala/protocol";
+import { BATCH_RECORD_BYTES, padTo8, SlotFlag } from "@koala/protocol";
 import type { MessageCodec, SegmentSink } from "@koala/schema";
 import { type Memory, openMemory } from "@koala/shm";
-import type { Body } from "../datapath/body.ts";
+import { Body } from "../datapath/body.ts";
 import { isContiguous, type PolicyMemory } from "../datapath/body-message.ts";
 import { copyBytes } from "../datapath/copy-bytes.ts";
 import { checkMessage } from "../datapath/translator.ts";
@@ -40,6 +39,7 @@ export class FlowMessage implements StreamMessageSource {
   private isChecked = false;
   private view: unknown = undefined;
   private replacement: Piece | null = null;
+  private rest: Body | null = null;
 
   constructor(memory: PolicyMemory) {
     this.memory = memory;
@@ -54,15 +54,19 @@ export class FlowMessage implements StreamMessageSource {
   }
 
   get bytes(): number {
+    if (this.replacement !== null) return this.replacement.length;
     return this.length + (this.body!.count === 1 ? this.body!.segmentBytes : 0);
   }
 
-  /** Runs all messages of a block through the policies of the call. */
+  /** Messages from the denied one on, as a block of their own; null when it was the first of its block. */
+  takeRest(): Body | null {
+    const { rest } = this;
+    this.rest = null;
+    return rest;
+  }
+
+  /** Runs all messages of a block through the policies of the call, until one is denied. */
   run(live: LiveCall, flow: Flow, body: Body, codec: MessageCodec): Passage {
-    if (body.count === 0 || !listensToStream(live)) {
-      flow.seen += body.count;
-      return Passage.PASSED;
-    }
     this.flow = flow;
     this.body = body;
     this.codec = codec;
@@ -114,15 +118,13 @@ export class FlowMessage implements StreamMessageSource {
     this.length = body.inlineLength;
     const passage = this.pass(live);
     if (this.replacement === null) return passage;
-    const { memory, length } = this.replacement;
-    this.replacement = null;
     body.discard();
     body.owner = null;
     body.trusted = true;
-    body.inlineLength = length;
     body.segmentCount = 0;
     body.segmentBytes = 0;
-    body.place(memory, 0);
+    layOut(body, [this.replacement]);
+    this.replacement = null;
     return passage;
   }
 
@@ -134,12 +136,16 @@ export class FlowMessage implements StreamMessageSource {
     for (let i = 0; i < count; i++) {
       this.length = memory.i32[at >> 2]!;
       this.offset = at + BATCH_RECORD_BYTES;
-      at = this.offset + this.length;
       const passage = this.pass(live);
+      if (passage === Passage.DENIED && i > 0) {
+        this.rest = restFrom(body, at, count - i);
+        layOut(body, pieces);
+      }
       if (passage !== Passage.PASSED) return passage;
       isChanged ||= this.replacement !== null;
       pieces.push(this.replacement ?? { memory, offset: this.offset, length: this.length });
       this.replacement = null;
+      at = this.offset + this.length;
     }
     if (isChanged) layOut(body, pieces);
     return Passage.PASSED;
@@ -149,7 +155,7 @@ export class FlowMessage implements StreamMessageSource {
     this.view = undefined;
     this.replacement = null;
     const passage = runStreamMessage(live, this);
-    this.flow!.seen++;
+    if (passage === Passage.PASSED) this.flow!.seen++;
     return passage;
   }
 
@@ -158,7 +164,8 @@ export class FlowMessage implements StreamMessageSource {
     if (this.isChecked) return;
     this.isChecked = true;
     const body = this.body!;
-    if (!body.trusted || !isContiguous(body)) {
+    // A row of records may be laid out anew, so it must not lie where one block of an app's heap was taken for it.
+    if (!body.trusted || !isContiguous(body) || (body.count > 1 && body.placedIn !== null)) {
       const memory = this.memory.body(body.bodyBytes());
       copyBytes(body.memory, body.offset, memory, 0, body.inlineLength);
       body.copySegments(memory, body.inlineLength);
@@ -174,8 +181,28 @@ export class FlowMessage implements StreamMessageSource {
   }
 }
 
-/** Makes a block of records of these messages. */
+/** What is in a block of records from one of them on. The block keeps what the messages cost, and loses the end. */
+function restFrom(body: Body, at: number, count: number): Body {
+  const rest = new Body();
+  rest.copyFrom(body);
+  rest.cost = 0;
+  rest.count = count;
+  body.streamFlags &= ~SlotFlag.END;
+  const bare = count === 1 ? BATCH_RECORD_BYTES : 0;
+  rest.inlineLength = body.offset + body.inlineLength - at - bare;
+  rest.place(body.memory, at + bare);
+  return rest.privateCopy();
+}
+
+/** Makes these messages the content of a block. */
 function layOut(body: Body, pieces: readonly Piece[]): void {
+  const [first] = pieces;
+  body.count = pieces.length;
+  if (pieces.length === 1) {
+    body.inlineLength = first!.length;
+    body.place(first!.memory, first!.offset);
+    return;
+  }
   const bytes = pieces.reduce((sum, { length }) => sum + BATCH_RECORD_BYTES + length, 0);
   const memory = openMemory(new ArrayBuffer(bytes));
   let at = 0;

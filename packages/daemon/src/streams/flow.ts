@@ -29,8 +29,10 @@ export class Flow {
   hasHeaders = false;
   /** Messages have begun, so it is too late for headers. */
   hasBegun = false;
-  /** Messages that policies have looked at. */
+  /** Messages that policies have let pass. */
   seen = 0;
+  /** A policy has denied the first message that waits and has not passed them: the call ends once it is its turn. */
+  isDenied = false;
   /** Bytes granted that the sender has not been told of. */
   grantDue = 0;
   /** Where it waits for room; see `ParkQueue`. */

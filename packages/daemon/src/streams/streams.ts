@@ -21,6 +21,8 @@ export class Streams {
   invalidReason = "";
   /** Of messages that wait. */
   waitingBytes = 0;
+  /** What comes behind the block that `pass` could not hand on: messages from the denied one on. */
+  private rest: Body | null = null;
   private readonly router: Router;
 
   constructor(router: Router) {
@@ -53,7 +55,11 @@ export class Streams {
     }
     if (flow.waiting.length > 0 || !flow.isOpen) return this.keep(flow, body);
     const outcome = this.pass(flow, body);
-    return outcome === Outcome.PARK ? this.keep(flow, body) : outcome;
+    if (outcome !== Outcome.PARK) return outcome;
+    const { rest } = this;
+    const kept = this.keep(flow, body);
+    if (rest !== null && flow.isCurrent) return this.keep(flow, rest);
+    return kept;
   }
 
   /** Offers what waits again; true when nothing waits any more. */
@@ -65,7 +71,12 @@ export class Streams {
       const body = waiting[0]!;
       const outcome = this.pass(flow, body);
       if (!flow.isCurrent) return true;
-      if (outcome === Outcome.PARK) return false;
+      if (outcome === Outcome.PARK) {
+        if (this.rest === null) return false;
+        waiting.splice(1, 0, this.rest);
+        this.waitingBytes += this.rest.bodyBytes();
+        return false;
+      }
       waiting.shift();
       flow.waitingCost -= body.cost;
       this.waitingBytes -= body.bodyBytes();
@@ -132,23 +143,53 @@ export class Streams {
   }
 
   private pass(flow: Flow, body: Body): Outcome {
+    this.rest = null;
+    const { policies } = this.router;
+    if (body.isSeen || body.count === 0) return this.hand(flow, body);
+    if (policies.listensToStream(flow.call)) return this.passPolicies(flow, body);
+    flow.seen += body.count;
+    body.isSeen = true;
+    return this.hand(flow, body);
+  }
+
+  private passPolicies(flow: Flow, body: Body): Outcome {
     const { call } = flow;
-    if (!body.isSeen && call.live !== null && call.live.chain !== null) {
-      const passage = this.router.policies.streamMessages(flow, body);
-      if (passage === Passage.DENIED) {
-        this.router.denyMidway(call);
-        return Outcome.DONE;
-      }
-      if (passage === Passage.MALFORMED) {
-        this.invalidReason = "a malformed message";
-        return Outcome.INVALID;
-      }
-      body.isSeen = true;
+    const { policies } = this.router;
+    const receiver = flow.receiver!;
+    if (receiver.isSending?.(flow) === true) {
+      receiver.adoptFlow(flow);
+      return Outcome.PARK;
     }
+    if (flow.isDenied) return this.deny(call);
+    const bytes = body.bodyBytes();
+    const passage = policies.streamMessages(flow, body);
+    if (flow.waiting[0] === body) this.waitingBytes += body.bodyBytes() - bytes;
+    if (passage === Passage.MALFORMED) {
+      this.invalidReason = "a malformed message";
+      return Outcome.INVALID;
+    }
+    const rest = passage === Passage.DENIED ? policies.takeRest() : null;
+    if (passage === Passage.DENIED && rest === null) return this.deny(call);
+    body.isSeen = true;
+    const outcome = this.hand(flow, body);
+    if (rest === null || !flow.isCurrent) return outcome;
+    // What came before the denied message goes first.
+    if (outcome === Outcome.DONE) return this.deny(call);
+    this.rest = rest;
+    flow.isDenied = true;
+    return outcome;
+  }
+
+  private hand(flow: Flow, body: Body): Outcome {
     const receiver = flow.receiver!;
     const outcome = receiver.message(flow, body);
     if (outcome === Outcome.INVALID) this.invalidReason = receiver.invalidReason;
     return outcome;
+  }
+
+  private deny(call: Call): Outcome {
+    this.router.denyMidway(call);
+    return Outcome.DONE;
   }
 
   private keep(flow: Flow, body: Body): Outcome {

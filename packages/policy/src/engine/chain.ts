@@ -26,6 +26,8 @@ export class Step {
   prepared: unknown = undefined;
   /** The policy does nothing for this method, since it was configured anew. */
   skipped = false;
+  /** The policy looks at the messages of the method's streams. */
+  listens = false;
   private readonly method: PreparedMethod;
   private generation = -1;
 
@@ -44,6 +46,7 @@ export class Step {
     const answer = this.slot.prepare(this.method);
     this.skipped = answer === undefined;
     this.prepared = answer?.prepared;
+    this.listens = !this.skipped && this.slot.listensTo(this.method);
   }
 }
 
@@ -142,7 +145,7 @@ export function runResponse(call: LiveCall, onDenied: () => void): Passage {
 export function listensToStream(call: LiveCall): boolean {
   const { steps } = call.chain!;
   for (let at = call.floor; at < call.stage; at++) {
-    if (call.ran[at] && steps[at]!.slot.listens) return true;
+    if (call.ran[at] && isListening(steps[at]!)) return true;
   }
   return false;
 }
@@ -155,8 +158,7 @@ export function runStreamMessage(call: LiveCall, message: StreamMessageSource): 
   for (let i = 0; i < count; i++) {
     const at = message.from === "client" ? call.floor + i : call.stage - 1 - i;
     const step = steps[at]!;
-    if (!call.ran[at] || !step.slot.listens) continue;
-    step.refresh();
+    if (!call.ran[at] || !isListening(step)) continue;
     try {
       if (step.slot.streamMessage(call, step) === Verdict.DENY) return Passage.DENIED;
     } catch (error) {
@@ -165,6 +167,12 @@ export function runStreamMessage(call: LiveCall, message: StreamMessageSource): 
     }
   }
   return Passage.PASSED;
+}
+
+function isListening(step: Step): boolean {
+  if (!step.slot.listens) return false;
+  step.refresh();
+  return step.listens;
 }
 
 /** Lets the routing policies choose; returns those that are left, of which the first is to be taken. */

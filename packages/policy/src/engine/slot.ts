@@ -175,15 +175,30 @@ export class Slot {
     return verdict === Verdict.DENY ? verdict : Verdict.PASS;
   }
 
-  /** It looks at messages of streams. */
+  /** It looks at messages of streams, or, since it has failed, refuses them. */
   get listens(): boolean {
-    return this.definition.onStreamMessage !== undefined && this.failure === "";
+    const isThere = this.failure === "" || this.onFailure === "closed";
+    return isThere && this.definition.onStreamMessage !== undefined;
+  }
+
+  /** Whether it wants to see the messages of a method. */
+  listensTo(method: PreparedMethod): boolean {
+    const { definition } = this;
+    if (definition.onStreamMessage === undefined) return false;
+    if (definition.listens === undefined || this.failure !== "") return true;
+    try {
+      return definition.listens(method, this.ctx);
+    } catch (error) {
+      this.fail(`listens threw: ${describe(error)}`);
+      return true;
+    }
   }
 
   /** Runs `onStreamMessage` for `call.message`. Throws `malformedMessage` only. */
   streamMessage(call: LiveCall, step: Step): Verdict {
     const { definition } = this;
-    if (definition.onStreamMessage === undefined || this.failure !== "") return Verdict.PASS;
+    if (definition.onStreamMessage === undefined) return Verdict.PASS;
+    if (this.failure !== "") return this.refuse(call, step);
     this.enter(call, step);
     let verdict: Verdict = Verdict.PASS;
     try {
@@ -192,12 +207,12 @@ export class Slot {
       this.leave(call);
       if (error === malformedMessage) throw error;
       this.fail(`onStreamMessage threw: ${describe(error)}`);
-      return Verdict.PASS;
+      return this.refuse(call, step);
     }
     this.leave(call);
     if (verdict === Verdict.HOLD) {
       this.fail("onStreamMessage answered HOLD: messages of a stream can't be held");
-      return Verdict.PASS;
+      return this.refuse(call, step);
     }
     if (verdict === Verdict.DENY) this.denials++;
     return verdict;
