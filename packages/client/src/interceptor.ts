@@ -2,9 +2,10 @@
  * Interceptors: plain functions around calls, on both sides, with the shapes of Connect.
  *
  * ```ts
- * const logger: Interceptor = (next) => async (req) => {
+ * const timed: Interceptor = (next) => async (req) => {
+ *   const startedAt = performance.now();
  *   const res = await next(req);
- *   console.log(req.method.name, res.stream ? "stream" : res.message);
+ *   histogram.record(req.method.name, performance.now() - startedAt);
  *   return res;
  * };
  * ```
