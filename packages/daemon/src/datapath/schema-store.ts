@@ -7,10 +7,13 @@ import { KoalaError } from "@koala/interface";
 import { compareServices, type ServiceSchema, serviceSchemaFrom } from "@koala/schema";
 
 const unusedMax = 64;
+const othersMax = 4;
 
 interface Entry {
   readonly schema: ServiceSchema;
   users: number;
+  /** Other descriptors with the same layout: they may have other options. */
+  readonly others: Uint8Array[];
 }
 
 /** How the methods of a caller's schema map to those of a server's; see `compareServices`. */
@@ -45,9 +48,34 @@ export class SchemaStore {
       );
     }
     this.dropUnused();
-    this.entries.set(`${service}#${hash}`, { schema, users: 1 });
+    this.entries.set(`${service}#${hash}`, { schema, users: 1, others: [] });
     this.onCompiled(schema);
     return schema;
+  }
+
+  /**
+   * Somebody else has the same schema in so many bytes: if they are other ones, they are kept for
+   * `othersOf`. What can't be read is left out.
+   */
+  meet(
+    { typeName, hash, descriptorSet }: ServiceSchema,
+    bytes: number,
+    read: () => Uint8Array,
+  ): void {
+    const others = this.entries.get(`${typeName}#${hash}`)?.others;
+    if (others === undefined || bytes === descriptorSet.length || others.length >= othersMax)
+      return;
+    if (others.some(({ length }) => length === bytes)) return;
+    try {
+      others.push(read());
+    } catch {
+      // Nothing depends on them: what the app calls and serves has a schema.
+    }
+  }
+
+  /** Descriptors of others for a schema, not checked. */
+  othersOf({ typeName, hash }: ServiceSchema): readonly Uint8Array[] {
+    return this.entries.get(`${typeName}#${hash}`)?.others ?? [];
   }
 
   /** All that are known, for another store. */

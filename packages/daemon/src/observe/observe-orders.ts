@@ -58,6 +58,8 @@ export type ObserveStep =
 export interface KnownSchema {
   readonly hash: string;
   readonly descriptorSet: Uint8Array;
+  /** Descriptors of other apps with the same layout; nobody has checked them. */
+  readonly others: readonly Uint8Array[];
 }
 
 export interface ObserveAnswer {

@@ -55,7 +55,10 @@ export class RuntimeObserve {
         return nothing;
       case "schemas": {
         const known = schemas.all().filter(({ typeName }) => typeName === step.service);
-        const versions = known.map(({ hash, descriptorSet }) => ({ hash, descriptorSet }));
+        const versions = known.map((schema) => {
+          const { hash, descriptorSet } = schema;
+          return { hash, descriptorSet, others: schemas.othersOf(schema) };
+        });
         return { ...nothing, schemas: versions };
       }
     }

@@ -69,17 +69,31 @@ export class SchemaBook {
   private async load(service: string): Promise<void> {
     const redacted = this.redacted.get(service) ?? new Set<string>();
     this.redacted.set(service, redacted);
-    for (const { hash, descriptorSet } of await this.fetch(service)) {
+    for (const { hash, descriptorSet, others } of await this.fetch(service)) {
       const key = `${service}#${hash}`;
-      const set = fromBinary(FileDescriptorSetSchema, new Uint8Array(descriptorSet));
-      const registry = createFileRegistry(set);
-      for (const name of redactedFields(registry)) redacted.add(name);
-      if (this.versions.has(key) || this.versions.size >= versionsMax) continue;
+      for (const other of others) addRedacted(other, service, redacted);
       // What a runtime has compiled can be compiled here.
       const schema = serviceSchemaFrom(descriptorSet, service);
+      const registry = registryOf(descriptorSet);
+      for (const name of redactedFields(registry)) redacted.add(name);
+      if (this.versions.has(key) || this.versions.size >= versionsMax) continue;
       const isRedacted = (field: DescField): boolean => redacted.has(nameOf(field));
       this.versions.set(key, { schema, registry, isRedacted });
     }
+  }
+}
+
+function registryOf(descriptorSet: Uint8Array): FileRegistry {
+  return createFileRegistry(fromBinary(FileDescriptorSetSchema, new Uint8Array(descriptorSet)));
+}
+
+/** Of descriptors that nobody has checked; what is wrong with them does not matter here. */
+function addRedacted(descriptorSet: Uint8Array, service: string, redacted: Set<string>): void {
+  try {
+    serviceSchemaFrom(descriptorSet, service);
+    for (const name of redactedFields(registryOf(descriptorSet))) redacted.add(name);
+  } catch {
+    // The app that sent them is served by the layout that it announced.
   }
 }
 

@@ -545,11 +545,15 @@ export class AppHost {
     request: { seq: number; service: string; hash: string; schemaBytes: number },
     fds: number[],
   ): ServiceSchema | undefined {
-    const known = this.options.schemas.acquire(request.service, request.hash);
-    if (known !== undefined) return known;
+    const { schemas, config } = this.options;
+    const read = (): Uint8Array => readSchema(fds, request.schemaBytes, config.limits.schemaBytes);
+    const known = schemas.acquire(request.service, request.hash);
+    if (known !== undefined) {
+      schemas.meet(known, request.schemaBytes, read);
+      return known;
+    }
     try {
-      const bytes = readSchema(fds, request.schemaBytes, this.options.config.limits.schemaBytes);
-      return this.options.schemas.compile(bytes, request.service, request.hash);
+      return schemas.compile(read(), request.service, request.hash);
     } catch (error) {
       if (!(error instanceof KoalaError)) throw error;
       this.refuse(app, request.seq, error.code, Status.INVALID_ARGUMENT, error.message);
