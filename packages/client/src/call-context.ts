@@ -1,7 +1,9 @@
 /** The part of a handler's context that is made when it is asked for, and costs nothing before. */
+import { Status } from "@koala/interface";
 import type { MetadataEntry } from "@koala/protocol";
 import { type ContextValues, createContextValues } from "./context-values.ts";
 import { entriesOf, headersOf } from "./header-fields.ts";
+import { valueError } from "./rpc-error.ts";
 import { formatTrace, parseTrace } from "./trace-parent.ts";
 
 /** Of calls without; shared. */
@@ -84,12 +86,14 @@ export abstract class CallContext {
 
   /** All headers of the response. Throws an `RpcError` for a `-bin` value that is no base64. */
   protected headerEntries(): readonly MetadataEntry[] {
-    return merged(this.responseHeaderMetadata, this.extras?.responseHeader ?? null);
+    const headers = this.extras?.responseHeader ?? null;
+    return merged("response headers", this.responseHeaderMetadata, headers);
   }
 
   /** All trailers. Throws as {@link headerEntries}. */
   protected trailerEntries(): readonly MetadataEntry[] {
-    return merged(this.responseMetadata, this.extras?.responseTrailer ?? null);
+    const headers = this.extras?.responseTrailer ?? null;
+    return merged("response trailers", this.responseMetadata, headers);
   }
 
   private openExtras(): Extras {
@@ -104,10 +108,16 @@ export abstract class CallContext {
 }
 
 function merged(
+  what: string,
   entries: readonly MetadataEntry[],
   headers: Headers | null,
 ): readonly MetadataEntry[] {
   if (headers === null) return entries;
-  const more = entriesOf(headers);
+  let more: MetadataEntry[];
+  try {
+    more = entriesOf(headers);
+  } catch (cause) {
+    throw valueError(Status.INTERNAL, what, cause);
+  }
   return more.length === 0 ? entries : [...entries, ...more];
 }

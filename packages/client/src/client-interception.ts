@@ -15,6 +15,7 @@ import {
 import { completerFor } from "./message-init.ts";
 import { iterableOf, iterableSoon, onlyOne } from "./message-iterables.ts";
 import { valueError } from "./rpc-error.ts";
+import { isIterable } from "./stream-outlet.ts";
 
 /** A function of a client, whatever it takes and gives. */
 export type CallFunction = (request: unknown, options?: CallOptions) => unknown;
@@ -46,14 +47,16 @@ export function intercepted(
       };
     case "client_streaming":
       return async (requests, options = {}) => {
+        if (!isIterable(requests)) return direct(requests, options);
         const call = new OutgoingCall(desc, direct, options);
-        const messages = completedAll(desc, complete, requests as Messages);
+        const messages = completedAll(desc, complete, requests);
         return onlyOne(await call.runStream(interceptors, messages), nameOf(desc));
       };
     case "bidi_streaming":
       return (requests, options = {}) => {
+        if (!isIterable(requests)) return direct(requests, options);
         const call = new OutgoingCall(desc, direct, options);
-        const messages = completedAll(desc, complete, requests as Messages);
+        const messages = completedAll(desc, complete, requests);
         return iterableSoon(call.runStream(interceptors, messages));
       };
   }

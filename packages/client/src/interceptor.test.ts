@@ -145,3 +145,17 @@ test("cancellation passes through interceptors on both sides", async (t) => {
   assert.equal((await call).status, Status.CANCELLED);
   assert.equal(signals[0]?.aborted, true);
 });
+
+test("what is no stream of requests is refused with interceptors as without", async (t) => {
+  const daemon = startDaemon(t);
+  const mesh = await startMesh(t, daemon);
+  await mesh.serve({ name: "echo" }, (r) => r.service(Echo, echo(new Seen())));
+  const pass: Interceptor = (next) => (req) => next(req);
+  const requests = 5 as unknown as [];
+  for (const interceptors of [[], [pass]]) {
+    const client = mesh.client(Echo, "echo", { interceptors });
+    assert.equal((await failure(client.sum(requests))).status, Status.INVALID_ARGUMENT);
+    const chat = client.chat(requests)[Symbol.asyncIterator]();
+    assert.equal((await failure(chat.next())).status, Status.INVALID_ARGUMENT);
+  }
+});

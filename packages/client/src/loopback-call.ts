@@ -7,6 +7,7 @@ import { metadataBytes, type RawCallOptions, timeoutWord } from "./call-options.
 import type { HandlerContext } from "./handler-context.ts";
 import type { Log } from "./log.ts";
 import type { MessageCopier } from "./message-copier.ts";
+import { giveEntries } from "./reply.ts";
 import { abortError, RpcError, valueError } from "./rpc-error.ts";
 import type { ServerMethod } from "./service-export.ts";
 
@@ -84,7 +85,8 @@ export class LoopbackCall extends CallContext implements HandlerContext {
     const entries = this.headerEntries();
     if (entries.length === 0) return;
     this.isHeaderSent = true;
-    this.options.onHeaderEntries?.(copyOf(entries));
+    const { onHeaderEntries } = this.options;
+    if (onHeaderEntries !== undefined) giveEntries(onHeaderEntries, copyOf(entries));
   }
 
   /** Messages are copies already. */
@@ -115,8 +117,7 @@ export class LoopbackCall extends CallContext implements HandlerContext {
   /** Gives the caller the trailers; the call is over. */
   finish(): void {
     const trailers = copyOf(this.trailerEntries());
-    if (!this.end()) return;
-    if (trailers.length > 0) this.options.onTrailerEntries?.(trailers);
+    if (this.end()) this.giveTrailers(trailers);
   }
 
   /** What the caller gets for what the handler threw; the call is over. */
@@ -129,7 +130,7 @@ export class LoopbackCall extends CallContext implements HandlerContext {
     } catch {
       // The status matters more than headers that are none.
     }
-    if (this.end() && metadata.length > 0) this.options.onTrailerEntries?.(metadata);
+    if (this.end()) this.giveTrailers(metadata);
     const { status, reason, details } = known;
     return new RpcError(status, reason, {
       origin: "remote-app",
@@ -143,6 +144,11 @@ export class LoopbackCall extends CallContext implements HandlerContext {
     if (!this.end()) return;
     this.controller.abort(error);
     this.onCut(error);
+  }
+
+  private giveTrailers(trailers: MetadataEntry[]): void {
+    const { onTrailerEntries } = this.options;
+    if (onTrailerEntries !== undefined) giveEntries(onTrailerEntries, trailers);
   }
 
   private end(): boolean {
