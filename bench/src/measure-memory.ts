@@ -1,9 +1,11 @@
 /**
  * The case `memory`: what an idle connection of an app costs, in the daemon, in the app and in the kernel. A
- * few processes attach again and again; figures are differences to the same processes without connections.
+ * few processes attach more and more often; what a connection costs is the difference from one level to the next.
+ * Garbage that has not been collected hides what a few connections cost, so only the higher levels say much.
  */
 import { setTimeout } from "node:timers/promises";
 import { memoryCaseName } from "./case.ts";
+import { cpuSeconds } from "./cpu-time.ts";
 import { descriptorsMaxOf, kernelBytes, memoryOf, type ProcessMemory } from "./process-memory.ts";
 import type { Program } from "./program.ts";
 import type { Result } from "./result.ts";
@@ -20,7 +22,7 @@ const called = 100;
 const descriptorsPerApp = 5;
 const descriptorsKept = 512;
 /** What garbage collectors need to find out that nothing happens. */
-const settleMs = 2000;
+const settleMs = 3000;
 const orderDeadlineMs = 120_000;
 
 /** Names of what is looked at, which stand where systems do. */
@@ -30,6 +32,12 @@ interface Sample {
   readonly daemon: ProcessMemory;
   readonly appsPssBytes: number;
   readonly kernelBytes: number;
+  /** Of one processor, while nothing happened. */
+  readonly idleCpuShare: number | null;
+}
+
+interface Level extends Sample {
+  readonly connections: number;
 }
 
 /** Measures all levels, one after the other. The stage is the caller's to close. */
@@ -51,15 +59,20 @@ export async function measureMemory(
     apps.push(app);
   }
   // What is compiled and loaded with a first connection is not counted as the connection's.
-  await attach(apps, processes);
-  await Promise.all(apps.map((app) => app.ask({ op: "call" }, orderDeadlineMs)));
+  for (let turn = 0; turn < 3; turn++) {
+    await attach(apps, processes);
+    await Promise.all(apps.map((app) => app.ask({ op: "call" }, orderDeadlineMs)));
+    await leave(apps);
+  }
+  await look(host, apps, isQuick);
   await leave(apps);
-  const base = await look(host, apps, isQuick);
+  let before: Level = { connections: 0, ...(await look(host, apps, isQuick)) };
   const results: Result[] = [];
-  const note = (name: string, connections: number, now: Sample, attachMs: number | null) => {
-    if (names.includes(name)) results.push(resultOf(name, connections, base, now, attachMs));
+  const note = async (name: string, connections: number, attachMs: number | null) => {
+    const now: Level = { connections, ...(await look(host, apps, isQuick)) };
+    if (names.includes(name)) results.push(resultOf(name, before, now, attachMs));
+    before = now;
   };
-  let there = 0;
   for (const wanted of isQuick ? quickLevels : levels) {
     const count = Math.min(wanted, roomFor(host));
     if (count < wanted) {
@@ -67,15 +80,14 @@ export async function measureMemory(
       progress(`${memoryCaseName}: ${count} instead of ${wanted}: a limit of ${limit} open files`);
     }
     progress(`${memoryCaseName}: ${count} connections`);
-    const tookMs = await attach(apps, count);
-    note("idle", count, await look(host, apps, isQuick), tookMs / (count - there));
-    there = count;
+    const more = count - before.connections;
+    await note("idle", count, (await attach(apps, count)) / more);
     if (wanted !== called) continue;
     for (const app of apps) await app.ask({ op: "call" }, orderDeadlineMs);
-    note("called", count, await look(host, apps, isQuick), null);
+    await note("called", count, null);
   }
   await leave(apps);
-  note("left", 0, await look(host, apps, isQuick), null);
+  await note("left", 0, null);
   return results;
 }
 
@@ -100,23 +112,27 @@ async function leave(apps: readonly Program[]): Promise<void> {
 }
 
 async function look(host: Host, apps: readonly Program[], isQuick: boolean): Promise<Sample> {
-  await setTimeout(isQuick ? 100 : settleMs);
+  const { pid } = host.daemon;
+  // The first half is for what follows on attaching.
+  const halfMs = (isQuick ? 100 : settleMs) / 2;
+  await setTimeout(halfMs);
+  const before = cpuSeconds(pid);
+  await setTimeout(halfMs);
+  const after = cpuSeconds(pid);
   return {
-    daemon: memoryOf(host.daemon.pid),
+    idleCpuShare: before === null || after === null ? null : (after - before) / (halfMs / 1000),
+    daemon: memoryOf(pid),
     appsPssBytes: apps.reduce((sum, { pid }) => sum + memoryOf(pid).pssBytes, 0),
     kernelBytes: kernelBytes(),
   };
 }
 
-function resultOf(
-  name: string,
-  connections: number,
-  base: Sample,
-  now: Sample,
-  attachMs: number | null,
-): Result {
-  const each = (after: number, before: number): number | null =>
-    connections === 0 ? null : Math.round((100 * (after - before)) / connections) / 100;
+function resultOf(name: string, before: Level, now: Level, attachMs: number | null): Result {
+  const { connections } = now;
+  // Those that made a call are those that were there.
+  const more = connections === before.connections ? connections : connections - before.connections;
+  const each = (of: (sample: Sample) => number): number | null =>
+    connections === 0 ? null : Math.round((100 * (of(now) - of(before))) / more) / 100;
   return {
     case: memoryCaseName,
     system: connections === 0 ? name : `${name}-${connections}`,
@@ -128,7 +144,7 @@ function resultOf(
     daemonCpuSeconds: null,
     clientCpuSeconds: null,
     serverCpuSeconds: null,
-    daemonIdleCpuShare: null,
+    daemonIdleCpuShare: now.idleCpuShare,
     hogCallsPerSecond: null,
     minUs: null,
     rounds: 1,
@@ -145,14 +161,13 @@ function resultOf(
       connections,
       daemonRssBytes: now.daemon.rssBytes,
       daemonPssBytes: now.daemon.pssBytes,
-      daemonPssBytesAtFirst: base.daemon.pssBytes,
-      daemonBytesEach: each(now.daemon.pssBytes, base.daemon.pssBytes),
-      appBytesEach: each(now.appsPssBytes, base.appsPssBytes),
-      kernelBytesEach: each(now.kernelBytes, base.kernelBytes),
+      daemonBytesEach: each(({ daemon }) => daemon.pssBytes),
+      appBytesEach: each(({ appsPssBytes }) => appsPssBytes),
+      kernelBytesEach: each((sample) => sample.kernelBytes),
       descriptors: now.daemon.descriptors,
-      descriptorsEach: each(now.daemon.descriptors, base.daemon.descriptors),
+      descriptorsEach: each(({ daemon }) => daemon.descriptors),
       mappings: now.daemon.mappings,
-      mappingsEach: each(now.daemon.mappings, base.daemon.mappings),
+      mappingsEach: each(({ daemon }) => daemon.mappings),
       attachMsEach: attachMs === null ? null : Math.round(attachMs * 100) / 100,
     },
   };

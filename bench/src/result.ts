@@ -56,14 +56,13 @@ export interface Result {
 }
 
 /**
- * What connections cost. "Each" is the difference to the same processes without connections, divided by their
- * number; null without any.
+ * What connections cost. "Each" is the difference to the figures before, divided by the connections that have
+ * come since, or by those that have made a call; null without any.
  */
 export interface MemoryFigures {
   readonly connections: number;
   readonly daemonRssBytes: number;
   readonly daemonPssBytes: number;
-  readonly daemonPssBytesAtFirst: number;
   readonly daemonBytesEach: number | null;
   readonly appBytesEach: number | null;
   /** Of the whole machine, so only as good as the machine is quiet. */
