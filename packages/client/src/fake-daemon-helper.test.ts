@@ -44,16 +44,7 @@ import {
   RingProducer,
   ringBytes,
 } from "@koala/shm";
-
-const defaultLimits: AppLimits = {
-  messageBytesMax: 8 << 20,
-  metadataBytesMax: 16 << 10,
-  callsMax: 256,
-  ringSlots: 512,
-  sendHeapBytesMax: 16 << 20,
-  streamBufferBytes: 256 << 10,
-};
-const regionBytes = 1 << 20;
+import { defaultLimits, regionBytes } from "./fake-limits-helper.test.ts";
 
 /** A call as it arrives: a copy of its slot, and its message as the receiver will have it. */
 export interface FakeCall {
