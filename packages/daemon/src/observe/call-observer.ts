@@ -23,6 +23,8 @@ import { TapPoint } from "./tap-point.ts";
 const samplesPerSecond = 500;
 const samplesAtOnce = 500;
 const skipMax = 1024;
+/** When calls have become few, the next one is looked at after this time. */
+const lookAfterMs = 20;
 /** Failures a second that are recorded. */
 const failuresPerSecond = 1000;
 /** Calls that take longer are recorded, whether they were sampled or not. */
@@ -53,6 +55,8 @@ export class CallObserver {
   /** Calls until the next look for a sample. */
   private countdown = 1;
   private skip = 1;
+  /** When there is a look at the latest. */
+  private lookMs = 0;
   private tokens = samplesAtOnce;
   private tokensMs = 0;
   private failureTokens = failuresPerSecond;
@@ -87,7 +91,7 @@ export class CallObserver {
     call.sentMs = 0;
     call.repliedMs = 0;
     call.outcome = 0;
-    if (--this.countdown <= 0) this.look(call, body);
+    if (--this.countdown <= 0 || this.runtime.nowMs >= this.lookMs) this.look(call, body);
   }
 
   /** The complete request of a call with a note is about to pass the policies, perhaps not for the first time. */
@@ -221,6 +225,9 @@ export class CallObserver {
 
   /** Not for each call: whether this one is a sample, or tapped. */
   private look(call: Call, body: Body): void {
+    const { nowMs } = this.runtime;
+    if (nowMs >= this.lookMs) this.skip = 1;
+    this.lookMs = nowMs + lookAfterMs;
     const capture = this.taps.isActive ? this.taps.open(call) : null;
     const isSample = this.takeToken();
     // While there is a tap, each call is looked at.
