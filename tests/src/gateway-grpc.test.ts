@@ -5,7 +5,7 @@ import { create } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
 import { until } from "@koala/testing";
 import { startCluster, startDaemon } from "./cluster.ts";
-import { serveProbe, startGateway } from "./gateway.ts";
+import { serveProbe, startGateway, statusDetails } from "./gateway.ts";
 import { Kitchen } from "./gen/test/v1/kitchen_pb.ts";
 import { NoteSchema, Probe } from "./gen/test/v1/probe_pb.ts";
 import { drainStream, GrpcClient } from "./grpc-client.ts";
@@ -86,7 +86,7 @@ describe("gRPC through an ingress", { timeout: 180_000 }, () => {
     assert.equal(failed.details, "nö: 100 %\n");
     assert.deepEqual(failed.trailer.get("x-reason"), ["told to"]);
     assert.deepEqual(failed.trailer.get("grpc-status-details-bin"), [
-      Buffer.from([8, 7, 18, 2, 0x6e, 0x6f]),
+      Buffer.from(statusDetails(7, "nö: 100 %\n")),
     ]);
     assert.deepEqual(failed.trailer.get("koala-origin"), []);
 

@@ -1,11 +1,12 @@
 /** A gateway in a process of its own, and a service behind it that has every kind of method. */
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { type Mesh, RpcError, type ServiceImpl, type Status } from "@koala/mrpc";
 import { type Child, type Ending, spawnNode } from "@koala/testing";
 import { atEnd, type Daemon } from "./cluster.ts";
-import { type Note, NoteSchema, Probe } from "./gen/test/v1/probe_pb.ts";
+import { FailureSchema, type Note, NoteSchema, Probe } from "./gen/test/v1/probe_pb.ts";
 import { connectTo } from "./kitchen.ts";
 
 const startDeadlineMs = 20_000;
@@ -64,7 +65,7 @@ function probe(log: ProbeLog): ServiceImpl<typeof Probe> {
     fail({ status, message }) {
       throw new RpcError(status as Status, message, {
         metadata: [["x-reason", "told to"]],
-        details: Buffer.from([8, status, 18, 2, 0x6e, 0x6f]),
+        details: statusDetails(status, message),
       });
     },
     async *list({ notes, bytes, status, hold }, context) {
@@ -94,6 +95,25 @@ function probe(log: ProbeLog): ServiceImpl<typeof Probe> {
       }
     },
   };
+}
+
+/** A `google.rpc.Status` with the failure as its one detail. */
+export function statusDetails(status: number, message: string): Uint8Array {
+  const detail = toBinary(FailureSchema, create(FailureSchema, { status, message }));
+  const { Varint, LengthDelimited } = WireType;
+  return new BinaryWriter()
+    .tag(1, Varint)
+    .int32(status)
+    .tag(2, LengthDelimited)
+    .string(message)
+    .tag(3, LengthDelimited)
+    .fork()
+    .tag(1, LengthDelimited)
+    .string(`type.googleapis.com/${FailureSchema.typeName}`)
+    .tag(2, LengthDelimited)
+    .bytes(detail)
+    .join()
+    .finish();
 }
 
 /** Ends with the call only. */

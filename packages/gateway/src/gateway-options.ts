@@ -7,6 +7,8 @@ export interface IngressSettings {
   readonly port: number;
   /** What a service is called in the mesh, where callers do not say so. */
   readonly routes: Readonly<Record<string, string>>;
+  /** Origins whose pages may call from a browser; `*` stands for all. */
+  readonly origins: readonly string[];
   readonly connections: number;
   readonly streams: number;
   readonly headerBytes: number;
@@ -30,6 +32,7 @@ export interface GatewaySettings {
 /** Limits and times of an ingress about which nobody has said anything. */
 export const ingressDefaults: Omit<IngressSettings, "name" | "host" | "port"> = {
   routes: {},
+  origins: [],
   connections: 1024,
   streams: 256,
   headerBytes: 32 * 1024,

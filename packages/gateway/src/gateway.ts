@@ -50,9 +50,9 @@ export async function startGateway(settings: GatewaySettings, log?: Log): Promis
 }
 
 function ingressOptions(
-  { name, host, port, routes: _, ...limits }: IngressSettings,
+  { name, host, port, origins, routes: _, ...limits }: IngressSettings,
   { messageBytes }: GatewaySettings,
   catalog: ServiceCatalog,
 ): ConstructorParameters<typeof Ingress>[0] {
-  return { name, host, port, catalog, limits: { ...limits, messageBytes } };
+  return { name, host, port, origins, catalog, limits: { ...limits, messageBytes } };
 }

@@ -127,6 +127,8 @@ export interface IngressConfig {
   readonly port: number;
   /** Names in the mesh by services, for callers who name none. */
   readonly routes: Readonly<Record<string, string>>;
+  /** Origins whose pages may call from a browser; `*` stands for all. */
+  readonly origins: readonly string[];
   /** Connections at a time. */
   readonly connections: number;
   /** Streams of one connection at a time. */

@@ -20,6 +20,7 @@ export const ingressKeys: {
   readonly listen: Field<Address>;
   readonly name: Field<string | undefined>;
   readonly routes: Field<Record<string, string>>;
+  readonly origins: Field<string[]>;
   readonly connections: Field<number>;
   readonly streams: Field<number>;
   readonly headers: Field<number>;
@@ -32,6 +33,7 @@ export const ingressKeys: {
   ),
   name: nameField("the address"),
   routes: routesField(),
+  origins: originsField(),
   connections: countField({ min: 1, max: 65536, default: 1024 }),
   streams: countField({ min: 1, max: 65536, default: 256 }),
   headers: sizeField({ min: kiB, max: 256 * kiB, default: "32KiB" }),
@@ -57,4 +59,17 @@ function routesField(): Field<Record<string, string>> {
     return Object.values(routes).every(isName) ? accept(routes) : refuse(expected);
   };
   return withDefault("{}", "table of names by services", fieldOf(read).prefault({}));
+}
+
+/** Where pages may come from. */
+function originsField(): Field<string[]> {
+  const expected = 'a list of origins such as "https://shop.example", or ["*"] for all';
+  const isOrigin = (value: unknown): boolean =>
+    value === "*" ||
+    (typeof value === "string" && /^[a-z][a-z0-9+.-]*:\/\/[^/\s]{1,255}$/.test(value));
+  const read = (value: unknown): Reading<string[]> =>
+    Array.isArray(value) && value.length <= 256 && value.every(isOrigin)
+      ? accept(value as string[])
+      : refuse(expected);
+  return withDefault("[]", "list of origins", fieldOf(read).prefault([]));
 }

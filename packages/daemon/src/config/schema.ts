@@ -255,6 +255,7 @@ const ingressSection: z.ZodType<IngressConfig> = table(
     host: listen.host,
     port: listen.port,
     routes,
+    origins: ingress.origins,
     connections: ingress.connections,
     streams: ingress.streams,
     headerBytes: ingress.headers,

@@ -6,6 +6,7 @@ import type { Readable } from "node:stream";
 import { Status } from "@koala/interface";
 import { RpcError } from "@koala/mrpc";
 import { decompress, type Encoding, tooLarge } from "./compression.ts";
+import type { RequestMessages } from "./request-messages.ts";
 
 /** Flags and length. */
 export const envelopeHeadBytes = 5;
@@ -23,8 +24,7 @@ export interface EnvelopeReaderOptions {
   readonly stallMs: number;
 }
 
-export class EnvelopeReader implements AsyncIterableIterator<Uint8Array> {
-  /** What was wrong with the request; the call that it was for ends with it. */
+export class EnvelopeReader implements RequestMessages, AsyncIterableIterator<Uint8Array> {
   problem: RpcError | null = null;
   /** Messages taken. */
   count = 0;
@@ -74,7 +74,6 @@ export class EnvelopeReader implements AsyncIterableIterator<Uint8Array> {
     }
   }
 
-  /** Nobody wants the rest. */
   return(): Promise<IteratorResult<Uint8Array>> {
     this.isOver = true;
     this.chunks = [];
@@ -83,11 +82,6 @@ export class EnvelopeReader implements AsyncIterableIterator<Uint8Array> {
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  /**
-   * The only message of the request, whose end it waits for. Throws UNIMPLEMENTED, as gRPC has it for a wrong
-   * number of messages, when there is none or more than one, and DEADLINE_EXCEEDED when the time of the call is
-   * over before.
-   */
   async single(timeoutMs: number | undefined): Promise<Uint8Array> {
     let timer: NodeJS.Timeout | undefined;
     if (timeoutMs !== undefined && !this.options.body.readableEnded) {

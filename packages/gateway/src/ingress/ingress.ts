@@ -1,23 +1,28 @@
 /** An ingress: a port at which clients of gRPC, gRPC-Web and Connect reach the services of the mesh. */
 
-import type { DescMethod } from "@bufbuild/protobuf";
 import { messageOf, Status } from "@koala/interface";
 import { RpcError } from "@koala/mrpc";
-import type { CatalogService, ServiceCatalog } from "../describe/service-catalog.ts";
+import type { ServiceCatalog } from "../describe/service-catalog.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { FrontDoor, type FrontDoorLimits } from "../http/front-door.ts";
 import { metadataOf } from "../http/headers.ts";
 import { Http2Exchange } from "../http/http2-exchange.ts";
-import { callPath } from "./call-path.ts";
-import { acceptsGzip, encodingFrom } from "./compression.ts";
+import { type CallPath, callPath } from "./call-path.ts";
+import {
+  type CallPlan,
+  connectGetPlan,
+  connectStreamPlan,
+  connectUnaryPlan,
+  grpcPlan,
+  grpcWebPlan,
+  headerOf,
+  type PlanOptions,
+} from "./call-plans.ts";
 import { type ContentType, contentTypeOf } from "./content-type.ts";
-import { EnvelopeReader } from "./envelope-reader.ts";
-import { GrpcResponder } from "./grpc-responder.ts";
+import { answerPreflight, corsHeaders } from "./cors.ts";
+import { HttpRefusal, refuse } from "./http-refusal.ts";
 import { failed } from "./outcome.ts";
-import { jsonPayload, protobufPayload } from "./payload-codec.ts";
-import type { Responder } from "./responder.ts";
 import { type CallToRun, runCall } from "./run-call.ts";
-import { grpcTimeoutMs } from "./timeout.ts";
 
 export interface IngressLimits extends FrontDoorLimits {
   /** Bytes of one message. */
@@ -33,6 +38,8 @@ export interface IngressOptions {
   readonly port: number;
   readonly limits: IngressLimits;
   readonly catalog: ServiceCatalog;
+  /** Origins whose pages may call from a browser; `*` stands for all. */
+  readonly origins: readonly string[];
 }
 
 /** Calls by their outcome. */
@@ -79,113 +86,87 @@ export class Ingress {
     try {
       await this.dispatch(exchange);
     } catch (error) {
+      if (error instanceof HttpRefusal) refuse(exchange, error);
       // A bug of the gateway must not end it, nor leave the caller waiting.
-      if (exchange.hasResponded) exchange.abort();
-      else refuse(exchange, 500, `the gateway failed: ${messageOf(error)}`);
+      else if (exchange.hasResponded) exchange.abort();
+      else {
+        refuse(exchange, new HttpRefusal(500, `the gateway failed: ${messageOf(error)}`, {}));
+      }
     }
   }
 
   private async dispatch(exchange: Exchange): Promise<void> {
+    const { origins, limits } = this.options;
+    if (exchange.method === "OPTIONS" && origins.length > 0) {
+      answerPreflight(exchange, origins);
+      return;
+    }
     const question = exchange.path.indexOf("?");
     const path = callPath(question < 0 ? exchange.path : exchange.path.slice(0, question));
     if (path === undefined) {
-      const text = "expected the path of a call, /package.Service/Method";
-      return refuse(exchange, 404, text);
+      throw new HttpRefusal(404, "expected the path of a call, /package.Service/Method", {});
     }
-    if (exchange.method !== "POST") {
-      return refuse(exchange, 405, "expected POST", { allow: "POST" });
+    const common = origins.length === 0 ? {} : corsHeaders(exchange, origins);
+    const plan = this.planFor(exchange, question, { ...limits, common });
+    await this.run(exchange, plan, path);
+  }
+
+  private planFor(exchange: Exchange, question: number, options: PlanOptions): CallPlan {
+    const { method, path } = exchange;
+    if (method === "GET" && question >= 0) {
+      return connectGetPlan(exchange, new URLSearchParams(path.slice(question)), options);
     }
+    if (method !== "POST") throw new HttpRefusal(405, "expected POST", { allow: "POST" });
     const type = contentTypeOf(exchange.headers["content-type"]);
     if (type === undefined) {
       const text = `expected one of these content types: ${acceptPost}`;
-      return refuse(exchange, 415, text, { "accept-post": acceptPost });
+      throw new HttpRefusal(415, text, { "accept-post": acceptPost });
     }
-    switch (type.protocol) {
-      case "grpc":
-        if (exchange instanceof Http2Exchange) return await this.grpc(exchange, type, path);
-        return refuse(exchange, 505, "gRPC needs HTTP/2", { connection: "close" });
-      default:
-        return refuse(exchange, 415, "not yet");
-    }
-  }
-
-  private async grpc(
-    exchange: Http2Exchange,
-    type: ContentType,
-    path: { service: string; method: string },
-  ): Promise<void> {
-    const { headers } = exchange;
-    const isCompressed = headers["grpc-encoding"] === "gzip";
-    const encoding =
-      isCompressed && acceptsGzip(headers["grpc-accept-encoding"]) ? "gzip" : "identity";
-    const responder = new GrpcResponder(exchange, type.echoed, encoding);
-    await this.run(exchange, responder, path, (service, method) => ({
-      codec: type.codec === "json" ? jsonPayload(method, service.registry) : protobufPayload,
-      timeoutMs: grpcTimeoutMs(one(headers["grpc-timeout"])),
-      requests: new EnvelopeReader({
-        body: exchange.body,
-        encoding: encodingFrom(one(headers["grpc-encoding"])),
-        bytesMax: this.options.limits.messageBytes,
-        malformed: Status.INTERNAL,
-        isText: false,
-        stallMs: takesOne(method) ? this.options.limits.bodyMs : 0,
-      }),
-    }));
+    return planByType(exchange, type, options);
   }
 
   /** Finds out who is called, and runs the call; what is wrong before ends the response as well. */
-  private async run(
-    exchange: Exchange,
-    responder: Responder,
-    path: { service: string; method: string },
-    prepare: (
-      service: CatalogService,
-      method: DescMethod,
-    ) => Pick<CallToRun, "codec" | "timeoutMs" | "requests">,
-  ): Promise<void> {
-    this.calls.started++;
+  private async run(exchange: Exchange, plan: CallPlan, path: CallPath): Promise<void> {
+    const { responder } = plan;
     let call: CallToRun;
     try {
       const { catalog } = this.options;
-      const service = await catalog.find(path.service, one(exchange.headers["koala-target"]));
+      const service = await catalog.find(path.service, headerOf(exchange, "koala-target"));
       const { backend } = service;
       const method = backend.service.methods.find(({ name }) => name === path.method);
       if (method === undefined) {
         const text = `${path.service} has no method ${path.method}`;
         throw new RpcError(Status.UNIMPLEMENTED, text, { origin: "local-daemon" });
       }
+      const planned = plan.prepare(service, method);
       call = {
         ...{ backend, method, responder, signal: exchange.signal },
         metadata: metadataOf(exchange.headers),
-        ...prepare(service, method),
+        ...(planned instanceof Promise ? await planned : planned),
       };
     } catch (error) {
+      if (error instanceof HttpRefusal) throw error;
+      this.calls.started++;
       this.calls.failed++;
       responder.end(failed(error, []));
       return;
     }
+    this.calls.started++;
     if ((await runCall(call)) === Status.OK) this.calls.succeeded++;
     else this.calls.failed++;
   }
 }
 
-function takesOne(method: DescMethod): boolean {
-  return method.methodKind === "unary" || method.methodKind === "server_streaming";
-}
-
-/** A header that can be there once only. */
-function one(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value[0] : value;
-}
-
-/** A response for those who speak none of the protocols. */
-function refuse(
-  exchange: Exchange,
-  status: number,
-  text: string,
-  headers: Record<string, string> = {},
-): void {
-  exchange.respond(status, { ...headers, "content-type": "text/plain; charset=utf-8" });
-  exchange.write(Buffer.from(`${text}\n`));
-  exchange.end();
+function planByType(exchange: Exchange, type: ContentType, options: PlanOptions): CallPlan {
+  switch (type.protocol) {
+    case "grpc":
+      if (exchange instanceof Http2Exchange) return grpcPlan(exchange, type, options);
+      throw new HttpRefusal(505, "gRPC needs HTTP/2", {});
+    case "connect-unary":
+      return connectUnaryPlan(exchange, type, options);
+    case "connect-stream":
+      return connectStreamPlan(exchange, type, options);
+    default:
+      return grpcWebPlan(exchange, type, options);
+  }
 }

@@ -2,16 +2,16 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { MetadataEntry } from "@koala/protocol";
 import type { Backend } from "../describe/backend.ts";
-import type { EnvelopeReader } from "./envelope-reader.ts";
 import { failed, succeeded } from "./outcome.ts";
 import type { PayloadCodec } from "./payload-codec.ts";
+import type { RequestMessages } from "./request-messages.ts";
 import type { Responder } from "./responder.ts";
 
 export interface CallToRun {
   readonly backend: Backend;
   readonly method: DescMethod;
   readonly codec: PayloadCodec;
-  readonly requests: EnvelopeReader;
+  readonly requests: RequestMessages;
   readonly responder: Responder;
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal;
@@ -64,12 +64,12 @@ async function* onlyMessage({ requests, codec, timeoutMs }: CallToRun): AsyncGen
   yield codec.request(await requests.single(timeoutMs));
 }
 
-function decoded(requests: EnvelopeReader, codec: PayloadCodec): AsyncIterable<Uint8Array> {
+function decoded(requests: RequestMessages, codec: PayloadCodec): AsyncIterable<Uint8Array> {
   return codec.isIdentity ? requests : translated(requests, codec);
 }
 
 async function* translated(
-  requests: EnvelopeReader,
+  requests: RequestMessages,
   codec: PayloadCodec,
 ): AsyncGenerator<Uint8Array> {
   for await (const message of requests) yield codec.request(message);
