@@ -1,19 +1,22 @@
 /** Seeing calls while there are several runtimes, and while runtimes and the daemon itself are replaced. */
 import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { create, createFileRegistry, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { connect, Status } from "@koala/mrpc";
-import type { CallsAnswer, TapLine, TappedCall } from "@koala/protocol";
+import type { CallsAnswer, TapLine, TappedCall, TryPolicyAnswer } from "@koala/protocol";
 import { serviceSchemaOf } from "@koala/schema";
 import { type Child, type Ending, spawnNode, until } from "@koala/testing";
-import { atEnd, type Daemon, startDaemon } from "./cluster.ts";
+import { atEnd, createFolder, type Daemon, startDaemon } from "./cluster.ts";
 import { startFragile } from "./crash.ts";
 import { Kitchen } from "./gen/test/v1/kitchen_pb.ts";
 import { DepositSchema, Vault } from "./gen/test/v1/vault_pb.ts";
 import { connectTo, startKitchen } from "./kitchen.ts";
 import { rejection } from "./rejection.ts";
-import { ctlJson, ctlProgram } from "./run-koalactl.ts";
+import { startRiver } from "./river.ts";
+import { ctlJson, ctlProgram, runCtl } from "./run-koalactl.ts";
 
 const suite = { timeout: 180_000 };
 
@@ -22,6 +25,12 @@ async function startTap(test: Ending, daemon: Daemon, args: readonly string[]): 
   atEnd(test, () => child.stop());
   await child.line(/^tapping$/);
   return child;
+}
+
+function tryFile(test: Ending, text: string): string {
+  const file = join(createFolder(test), "try.toml");
+  writeFileSync(file, text);
+  return file;
 }
 
 function shown(tap: Child): TappedCall[] {
@@ -82,6 +91,93 @@ describe("a tap", suite, () => {
     await tap.line(/another daemon has taken over/);
     await kitchen.echo({ text: "after" });
     await until("the second call is shown", () => shown(tap).length === 2);
+  });
+});
+
+describe("a stream", suite, () => {
+  it("is tapped with its first messages, and tried without them", async (t) => {
+    const { daemons, river } = await startRiver(t, 2);
+    const tap = await startTap(t, daemons.client, ["test.v1.River"]);
+    const serials = async (count: number): Promise<number> => {
+      let found = 0;
+      for await (const drop of river.flow({ count, bytes: 3 })) found += drop.data.length;
+      return found;
+    };
+    assert.equal(await serials(3), 9);
+    async function* drops(): AsyncGenerator<{ serial: bigint }> {
+      for (let serial = 1n; serial <= 3n; serial++) yield { serial };
+    }
+    await river.collect(drops());
+    await until("both calls are shown", () => shown(tap).length === 2);
+    const [flow, collect] = shown(tap);
+    assert.deepEqual(
+      [flow!.requests, flow!.replies].map((messages) => messages.map(({ json }) => json)),
+      [
+        [{ count: 3, bytes: 3 }],
+        [{ data: "AAAA" }, { serial: "1", data: "AAAA" }, { serial: "2", data: "AAAA" }],
+      ],
+    );
+    assert.deepEqual(
+      collect!.requests.map(({ json }) => json),
+      [{ serial: "1" }, { serial: "2" }, { serial: "3" }],
+    );
+    assert.deepEqual(
+      collect!.replies.map(({ json }) => json),
+      [{ count: 3, serials: "6" }],
+    );
+    // More than is copied.
+    assert.equal(await serials(2000), 6000);
+    await until("the long one is shown", () => shown(tap).length === 3);
+    const long = shown(tap)[2]!;
+    assert.ok(
+      long.replies.length >= 8 && long.replyBytes > 6000,
+      `${long.replies.length} messages`,
+    );
+    const trying = ctlJson<TryPolicyAnswer>(daemons.client.prefix, [
+      ...["policy", "try", tryFile(t, '[[policy]]\nuse = "null"\n'), "--calls", "1"],
+    ]);
+    let hasEnded = false;
+    void trying.finally(() => {
+      hasEnded = true;
+    });
+    while (!hasEnded) await serials(1);
+    const { policies, notes } = await trying;
+    assert.equal(policies[0]!.seen, 1);
+    assert.match(notes.join(), /River\/Flow is a stream/);
+  });
+});
+
+describe("a policy that is tried", suite, () => {
+  it("may hang: the trial fails, and calls go on", async (t) => {
+    const prefix = createFolder(t);
+    mkdirSync(join(prefix, "policies"));
+    const code = `import { definePolicy, z } from "@koala/policy";
+export default definePolicy({
+  name: "hang",
+  version: "1.0.0",
+  config: z.strictObject({}),
+  onRequest() { for (;;) {} },
+});
+`;
+    writeFileSync(join(prefix, "policies", "hang.ts"), code);
+    const config = '[modules]\ndirectories = ["policies"]\n';
+    const daemon = await startDaemon(t, { prefix, config });
+    await startKitchen(t, daemon);
+    const kitchen = (await connectTo(t, daemon, { name: "web" })).client(Kitchen, "kitchen");
+    const path = join(prefix, "policies", "hang.ts");
+    const file = tryFile(t, `[[policy]]\nname = "hang"\nuse = ${JSON.stringify(path)}\n`);
+    const trying = runCtl(prefix, ["policy", "try", file, "--calls", "1"]);
+    let hasEnded = false;
+    void trying.finally(() => {
+      hasEnded = true;
+    });
+    for (let i = 0; !hasEnded; i++) {
+      assert.equal((await kitchen.echo({ text: `${i}` })).text, `${i}`);
+    }
+    const { code: exit, stderr } = await trying;
+    assert.equal(exit, 1);
+    assert.match(stderr, /the trial has failed, nothing has changed: it took longer/);
+    assert.equal((await kitchen.echo({ text: "after" })).text, "after");
   });
 });
 

@@ -178,7 +178,7 @@ export class CallObserver {
       call.note = null;
       note.clear();
       if (this.notes.length < notesPooled) this.notes.push(note);
-    } else if (this.runtime.nowMs - call.beganMs >= slowMs) {
+    } else if (this.runtime.nowMs - call.beganMs >= slowMs && isUnary(call)) {
       const slow = this.takeNote();
       slow.why = Why.SLOW;
       this.noteChainOf(call, slow);
@@ -327,12 +327,15 @@ export class CallObserver {
     if (note.requestId === "" && hasChain && call.live !== null)
       note.requestId = call.live.requestId;
     const serial = note.requestId === "" ? ++this.serial : 0;
-    const isOnTime = endedMs - call.beganMs < slowMs;
+    // Streams last as long as they like.
+    const isOnTime = endedMs - call.beganMs < slowMs || !isUnary(call);
     if (!isOnTime && note.why < Why.SLOW) note.why = Why.SLOW;
     const isSample = note.why === Why.SAMPLED || note.why === Why.TAPPED;
     const records = isSample ? this.samples : this.notable;
     const row = records.write(call, note, endedMs, serial);
-    if (note.isPrecise) call.binding!.traffic.took((endedMs - call.beganMs) * 1000);
+    if (note.isPrecise && isUnary(call)) {
+      call.binding!.traffic.took((endedMs - call.beganMs) * 1000);
+    }
     if (note.capture !== null) {
       this.taps.close(records.read(row), note.capture, call.binding!.identity.labels);
     }
@@ -365,4 +368,8 @@ export class CallObserver {
   private idOf(serial: number): string {
     return `${this.instance}-${serial.toString(36)}`;
   }
+}
+
+function isUnary({ method }: Call): boolean {
+  return method!.kind === "unary";
 }
