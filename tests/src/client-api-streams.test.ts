@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { it, type TestContext } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { connect, type Interceptor, type Mesh, RpcError, type Server, Status } from "@koala/mrpc";
-import { type RawHandler, rawClient, rawServe } from "@koala/mrpc/raw";
+import { rawClient, rawServe } from "@koala/mrpc/raw";
 import { until } from "@koala/testing";
 import { atEnd, startCluster } from "./cluster.ts";
 import { BasinSchema, type Drop, DropSchema, River } from "./gen/test/v1/river_pb.ts";
@@ -108,17 +108,20 @@ it("interceptors see every message of a stream", { timeout: 60_000 }, async (t) 
 
 it("streams of bytes of protobuf, of all kinds", { timeout: 60_000 }, async (t) => {
   const { mesh, serverMesh } = await startPair(t);
-  const collect: RawHandler = async (requests: AsyncIterable<Uint8Array>) => {
+  const collect = async (requests: AsyncIterable<Uint8Array>): Promise<Uint8Array> => {
     let count = 0;
     for await (const request of requests) if (request.length > 0) count++;
     return toBinary(BasinSchema, create(BasinSchema, { count }));
   };
-  const flow: RawHandler = async function* () {
+  const flow = async function* (): AsyncGenerator<Uint8Array> {
     for await (const drop of drops(3)) yield toBinary(DropSchema, create(DropSchema, drop));
   };
-  const mirror: RawHandler = (requests: AsyncIterable<Uint8Array>) => requests;
-  const still: RawHandler = (request: Uint8Array) => request;
-  await rawServe(serverMesh, { name: "raw" }, River, { collect, flow, mirror, still });
+  await rawServe(serverMesh, { name: "raw" }, River, {
+    collect,
+    flow,
+    mirror: (requests) => requests,
+    still: (request) => request,
+  });
   const raw = rawClient(mesh, River, "raw");
   const bytes = (text: string): Uint8Array => toBinary(DropSchema, create(DropSchema, { text }));
   const options = { timeoutMs, waitForReady: true };

@@ -4,6 +4,7 @@ import { encodeMetadata, type MetadataEntry } from "@koala/protocol";
 import type { ContextValues } from "./context-values.ts";
 import type { HandlerContext } from "./handler-context.ts";
 import { entriesOfInit, type HeadersInit, headersOf } from "./header-fields.ts";
+import { joinedSignal } from "./joined-signal.ts";
 import { RpcError } from "./rpc-error.ts";
 import { parseTrace } from "./trace-parent.ts";
 
@@ -97,7 +98,7 @@ function listenerOf(
 function inherit(raw: RawCallOptions, parent: HandlerContext): void {
   const { timeoutMs, signal, traceparent } = parent;
   if (timeoutMs !== undefined) raw.timeoutMs = Math.min(raw.timeoutMs ?? timeoutMs, timeoutMs);
-  raw.signal = raw.signal === undefined ? signal : AbortSignal.any([raw.signal, signal]);
+  raw.signal = raw.signal === undefined ? signal : joinedSignal(raw.signal, signal);
   if (traceparent === undefined) return;
   raw.trace = parseTrace(traceparent);
   // Handlers that look for the header find it all along the way, once it was there.

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Echo, SayReplySchema, SayRequestSchema } from "./gen/echo/v1/echo_pb.ts";
-import type { HandlerContext } from "./handler-context.ts";
 import type { Mesh } from "./mesh.ts";
 import { failure, Status, startDaemon, startEcho, startMesh } from "./mesh-helper.test.ts";
 import { completerFor } from "./message-init.ts";
@@ -31,7 +30,7 @@ test("a raw server answers clients with messages, and raw ones", async (t) => {
   const daemon = startDaemon(t);
   const mesh = await startMesh(t, daemon);
   await rawServe(mesh, { name: "raw" }, Echo, {
-    say(request: Uint8Array, context: HandlerContext) {
+    say(request, context) {
       const { text } = fromBinary(SayRequestSchema, request);
       context.responseMetadata = [["n", String(request.length)]];
       return toBinary(SayReplySchema, {

@@ -5,7 +5,13 @@
  *
  * @packageDocumentation
  */
-import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import type {
+  DescMethod,
+  DescMethodClientStreaming,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  DescService,
+} from "@bufbuild/protobuf";
 import { KoalaError, Status } from "@koala/interface";
 import { startCall } from "./call.ts";
 import { type CallOptions, rawOptions } from "./call-options.ts";
@@ -36,20 +42,30 @@ export interface RawClient {
    */
   stream(
     method: DescMethod,
-    requests: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    requests: RawMessages,
     options?: RawOptions,
   ): AsyncIterable<Uint8Array>;
 }
 
-/** What serves a method, by its kind as it is with messages. */
-export type RawHandler =
-  | ((request: Uint8Array, context: HandlerContext) => Uint8Array | Promise<Uint8Array>)
-  | ((request: Uint8Array, context: HandlerContext) => AsyncIterable<Uint8Array>)
-  | ((requests: AsyncIterable<Uint8Array>, context: HandlerContext) => Promise<Uint8Array>)
-  | ((requests: AsyncIterable<Uint8Array>, context: HandlerContext) => AsyncIterable<Uint8Array>);
+/** What serves a method: as with messages, and each of them bytes. */
+export type RawHandler<Method extends DescMethod = DescMethod> = Method extends DescMethodUnary
+  ? (request: Uint8Array, context: HandlerContext) => Uint8Array | Promise<Uint8Array>
+  : Method extends DescMethodServerStreaming
+    ? (request: Uint8Array, context: HandlerContext) => RawMessages
+    : Method extends DescMethodClientStreaming
+      ? (
+          requests: AsyncIterable<Uint8Array>,
+          context: HandlerContext,
+        ) => Uint8Array | Promise<Uint8Array>
+      : (requests: AsyncIterable<Uint8Array>, context: HandlerContext) => RawMessages;
+
+/** A stream of messages that an app gives. */
+export type RawMessages = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 /** Handlers by the `localName` of their method. Methods that are left out answer UNIMPLEMENTED. */
-export type RawHandlers = Readonly<Record<string, RawHandler>>;
+export type RawHandlers<Service extends DescService = DescService> = {
+  readonly [Name in keyof Service["method"]]?: RawHandler<Service["method"][Name]>;
+};
 
 /** Calls to a service that is offered as `target`. */
 export function rawClient(mesh: Mesh, service: DescService, target: string): RawClient {
@@ -81,20 +97,20 @@ export function rawClient(mesh: Mesh, service: DescService, target: string): Raw
 }
 
 /** Offers a service under a name, with handlers that take and give bytes. */
-export async function rawServe(
+export async function rawServe<Service extends DescService>(
   mesh: Mesh,
   options: Omit<ServeOptions, "interceptors">,
-  service: DescService,
-  handlers: RawHandlers,
+  service: Service,
+  handlers: RawHandlers<Service>,
 ): Promise<Server> {
   return await mesh.serve(options, (router) => rawService(router, service, handlers));
 }
 
 /** Adds a service with handlers that take and give bytes to a server that has others as well. */
-export function rawService(
+export function rawService<Service extends DescService>(
   router: ServiceRouter,
-  service: DescService,
-  handlers: RawHandlers,
+  service: Service,
+  handlers: RawHandlers<Service>,
 ): ServiceRouter {
   if (!(router instanceof ServiceCollector)) throw notConnected("rawService");
   router.styled(service, handlers, protobufStyle);
@@ -103,7 +119,7 @@ export function rawService(
 
 function startAny(
   method: ClientMethod,
-  requests: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  requests: RawMessages,
   options: RawOptions | undefined,
 ): AsyncIterable<Uint8Array> {
   const { kind } = method.schema;
@@ -124,10 +140,7 @@ function startAny(
   }
 }
 
-function only(
-  method: ClientMethod,
-  requests: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-): Promise<Uint8Array> {
+function only(method: ClientMethod, requests: RawMessages): Promise<Uint8Array> {
   return onlyOne(requests, `${method.name}: requests`);
 }
 
