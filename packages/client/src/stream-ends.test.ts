@@ -127,6 +127,28 @@ test("an error of the caller's requests cancels the call", async (t) => {
   assert.equal(clientApp.cancels.length, 1);
 });
 
+test("iterables of users may be anything", async (t) => {
+  const { client } = await startStreams(t);
+  const of = (next: () => unknown): AsyncIterable<{ number: number }> => ({
+    [Symbol.asyncIterator]: () => ({ next }) as AsyncIterator<{ number: number }>,
+  });
+  for (const next of [() => undefined, async () => 5]) {
+    const error = await failure(client.sum(of(next)));
+    assert.equal(error.status, Status.CANCELLED);
+    assert.match(error.reason, /next\(\) gave/);
+  }
+  const thrown = of(() => {
+    throw new TypeError("at once");
+  });
+  assert.match((await failure(client.sum(thrown))).reason, /at once/);
+  let left = 3;
+  const thenable = {
+    // biome-ignore lint/suspicious/noThenProperty: that is what is tested
+    then: (done: (r: unknown) => void) => done({ value: { number: 2 }, done: left-- === 0 }),
+  };
+  assert.equal((await client.sum(of(() => thenable))).number, 6);
+});
+
 test("a server may answer before the requests have ended", async (t) => {
   const noted = new Noted();
   const { client, daemon, serverApp, clientApp } = await startStreams(t, {

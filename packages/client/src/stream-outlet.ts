@@ -21,19 +21,24 @@ export interface OutletOwner {
 }
 
 type Source = AsyncIterator<unknown> | Iterator<unknown>;
+type Result = IteratorResult<unknown, unknown>;
 
 export class StreamOutlet {
   private readonly datapath: Datapath;
   private readonly writer: StreamWriter;
   private readonly owner: OutletOwner;
   private source: Source | null = null;
+  private isSync = false;
   private isStopped = false;
+  /** The source has been asked and has not answered. */
+  private isAsking = false;
   /** The message that found no room. */
   private held: unknown = undefined;
   private isHeld = false;
   private isFirst = true;
-  /** Lets `pump` go on. */
-  private wake: (() => void) | null = null;
+  // Made once a stream: `then` with two functions costs less than `await`, which makes two each time.
+  private readonly onNext: (result: Result) => void;
+  private readonly onThrow: (error: unknown) => void;
 
   constructor(
     datapath: Datapath,
@@ -45,22 +50,42 @@ export class StreamOutlet {
     this.datapath = datapath;
     this.writer = new StreamWriter(datapath, form, callId, flags);
     this.owner = owner;
+    this.onNext = (result) => {
+      this.isAsking = false;
+      if (this.accept(result)) this.advance();
+    };
+    this.onThrow = (error) => {
+      this.isAsking = false;
+      this.failBySource(error);
+    };
   }
 
   /** Begins to send. What is no iterable counts as one that throws. */
   start(messages: Messages): void {
-    void this.pump(messages);
+    try {
+      this.isSync = !(Symbol.asyncIterator in Object(messages));
+      this.source = iteratorOf(messages);
+    } catch (error) {
+      this.failBySource(error);
+      return;
+    }
+    this.advance();
   }
 
   /** The receiver has taken so many bytes. */
   grant(bytes: number): void {
     this.writer.credit += bytes;
-    if (this.writer.credit > 0 && !this.isHeld) this.wakeUp();
+    this.advance();
   }
 
   /** Sends what was given so far, before the call ends with an error of the app. */
   flush(): void {
     if (!this.datapath.ended) this.writer.flush(false);
+  }
+
+  /** Says that no more messages come. */
+  end(): void {
+    if (!this.datapath.ended) this.writer.flush(true);
   }
 
   /**
@@ -72,7 +97,6 @@ export class StreamOutlet {
     this.isStopped = true;
     this.writer.drop();
     this.held = undefined;
-    this.wakeUp();
     const { source } = this;
     this.source = null;
     if (source === null || typeof source.return !== "function") return null;
@@ -90,35 +114,44 @@ export class StreamOutlet {
     }
     this.held = undefined;
     this.isHeld = false;
-    if (this.writer.credit > 0) this.wakeUp();
+    this.advance();
     return true;
   }
 
-  private async pump(messages: Messages): Promise<void> {
+  /** Asks for messages, one after the other, as long as they can be sent. */
+  private advance(): void {
     const { writer } = this;
-    try {
-      const isSync = !(Symbol.asyncIterator in Object(messages));
-      const source = iteratorOf(messages);
-      this.source = source;
-      for (;;) {
-        if (writer.credit <= 0 || this.isHeld) await this.untilWoken();
-        if (this.isStopped) return;
-        const next = source.next();
-        const result = isSync ? (next as IteratorResult<unknown>) : await next;
-        if (this.isStopped) return;
-        if (result.done === true) break;
-        if (!this.put(result.value)) return;
+    while (writer.credit > 0 && !this.isHeld && !this.isAsking && !this.isStopped) {
+      this.isAsking = true;
+      let next: Result | Promise<Result>;
+      try {
+        next = this.source!.next();
+      } catch (error) {
+        this.onThrow(error);
+        return;
       }
-    } catch (error) {
-      if (this.isStopped) return;
-      this.source = null;
-      this.isStopped = true;
-      this.owner.onSendFailure(error, true);
-      return;
+      if (!this.isSync) {
+        const promise = next instanceof Promise ? next : Promise.resolve(next);
+        promise.then(this.onNext, this.onThrow);
+        return;
+      }
+      this.isAsking = false;
+      if (!this.accept(next as Result)) return;
     }
+  }
+
+  /** What the source has answered; false when there is no more to ask for. */
+  private accept(result: Result): boolean {
+    if (this.isStopped) return false;
+    if (typeof result !== "object" || result === null) {
+      this.failBySource(new TypeError(`next() gave ${String(result)} instead of a result`));
+      return false;
+    }
+    if (result.done !== true) return this.put(result.value);
     this.source = null;
     this.isStopped = true;
     this.owner.onSent();
+    return false;
   }
 
   /** False when the message can't be sent, and therefore none any more. */
@@ -150,21 +183,11 @@ export class StreamOutlet {
     this.owner.onSendFailure(error, false);
   }
 
-  private untilWoken(): Promise<void> {
-    return new Promise((resolve) => {
-      this.wake = resolve;
-    });
-  }
-
-  private wakeUp(): void {
-    const { wake } = this;
-    this.wake = null;
-    wake?.();
-  }
-
-  /** Says that no more messages come. */
-  end(): void {
-    if (!this.datapath.ended) this.writer.flush(true);
+  private failBySource(error: unknown): void {
+    if (this.isStopped) return;
+    this.source = null;
+    this.isStopped = true;
+    this.owner.onSendFailure(error, true);
   }
 }
 
