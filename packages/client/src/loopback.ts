@@ -154,7 +154,10 @@ class LoopbackMesh implements Mesh {
     }
     const method = exported.methods[index];
     if (method?.handler === undefined) {
-      const text = `${typeName} has no handler for ${method?.schema.name ?? `method ${index}`}`;
+      const text =
+        method === undefined
+          ? "the service has no such method"
+          : `${typeName}/${method.schema.name} has no handler`;
       throw new RpcError(Status.UNIMPLEMENTED, text, { origin: "remote-app" });
     }
     const call = new LoopbackCall(method, options, this.copier, this.log);
