@@ -204,6 +204,13 @@ export class IncomingCall extends CallContext implements HandlerContext {
     return true;
   }
 
+  /** Messages of the response begin: as `passHeader`, and headers that are set later do not go any more. */
+  closeHeader(): boolean {
+    if (!this.passHeader()) return false;
+    this.isHeaderSent = true;
+    return true;
+  }
+
   hold(): void {
     if (this.request !== null && !this.isDone) this.isHeld = true;
   }

@@ -55,7 +55,7 @@ export class ServerStream implements OutletOwner {
   }
 
   onFirst(): boolean {
-    return this.call.passHeader();
+    return this.call.closeHeader();
   }
 
   onSent(): void {

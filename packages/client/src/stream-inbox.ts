@@ -118,7 +118,7 @@ export class StreamInbox {
     const offset = words[at + W_BLOCK_OFFSET]!;
     const inlineLength = words[at + W_INLINE_LENGTH]!;
     const segmentBytes = words[at + W_SEGMENT_BYTES]!;
-    if (this.isClosed || this.isEnded) {
+    if (this.isClosed || this.isEnded || words[at + W_COUNT]! <= 0) {
       this.datapath!.out.release(tag, offset, inlineLength + segmentBytes);
       return;
     }

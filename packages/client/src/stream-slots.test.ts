@@ -84,6 +84,11 @@ test("messages and credits for calls that have ended are dropped, and their bloc
     clientApp.sendSlot(SlotKind.MESSAGE | flags, 4711, 0, 8, heap.tag, heap.offset, 8, 0, 0, 0, 1);
     clientApp.sendSlot(SlotKind.CREDIT | flags, 4711, 0, 100);
   }
+  const [id] = [...clientApp.callees.keys()];
+  heap.allocate(64);
+  clientApp.sendSlot(
+    ...[SlotKind.MESSAGE | fromCallee, id!, 0, 8, heap.tag, heap.offset, 8, 0, 0, 0, 0],
+  );
   await until("the blocks are back", () => clientApp.blocksInUse < before + 7);
   await iterator.return?.();
   assert.deepEqual(pair.daemon.violations, []);

@@ -223,6 +223,23 @@ test("headers come before the first message, trailers after the last", async (t)
   assert.deepEqual(order, ["header low", "trailer why"]);
 });
 
+test("headers that are set behind a message do not go", async (t) => {
+  const headers: string[] = [];
+  const { client, daemon } = await startStreams(t, {
+    *watch(_request, context) {
+      yield { number: 1 };
+      context.responseHeader.set("late", "yes");
+      context.sendHeader();
+      yield { number: 2 };
+    },
+  });
+  const onHeader = (given: Headers): void => void headers.push(...given.keys());
+  assert.equal((await collect(client.watch({}, { onHeader }))).got.length, 2);
+  assert.deepEqual(headers, []);
+  const sent = daemon.messages.filter(({ flags }) => (flags & SlotFlag.HEADERS) !== 0);
+  assert.deepEqual(sent, []);
+});
+
 test("a service may call itself", async (t) => {
   const { serverMesh, daemon } = await startStreams(t);
   const { Echo } = await import("./gen/echo/v1/echo_pb.ts");
