@@ -7,6 +7,7 @@ import {
   F_LENGTH,
   F_STREAM,
   F_VALUE,
+  FrameFlag,
   FrameType,
   padTo8,
   SHORT_HEADER_BYTES,
@@ -50,6 +51,11 @@ export class FrameSender implements ColdSender {
 
   sendShort(type: FrameType, stream: number, value: number, value16: number, flags: number): void {
     this.send(createFrame(type | (flags << 8) | (value16 << 16), stream, value, 0, 0));
+  }
+
+  /** CREDIT for one message; grants for a request come from its callee. */
+  grant(stream: number, isReply: boolean, bytes: number): void {
+    this.sendShort(FrameType.CREDIT, stream, bytes, 0, isReply ? 0 : FrameFlag.FROM_CALLEE);
   }
 
   /** A copy of the frames that wait. */

@@ -25,3 +25,9 @@ export function helloOf({ limits, self, offers }: LinkOptions): Hello {
     services: offersOfOneFrame(offers()),
   };
 }
+
+/** Whether it has no room for all that is offered: SERVICES is to follow. */
+export function isShortHello({ offers }: LinkOptions): boolean {
+  const all = offers();
+  return offersOfOneFrame(all).length < all.length;
+}

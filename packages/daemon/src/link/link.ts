@@ -35,19 +35,20 @@ import { ParkQueue } from "../datapath/park-queue.ts";
 import type { Flow } from "../streams/flow.ts";
 import { helloProblem, readColdFrame } from "./cold-frame.ts";
 import { FrameSender } from "./frame-sender.ts";
-import { helloOf } from "./hello.ts";
+import { returnBlock } from "./held-block.ts";
+import { helloOf, isShortHello } from "./hello.ts";
 import { Keepalive } from "./keepalive.ts";
 import { LateReplies } from "./late-replies.ts";
+import { LinkBacklog } from "./link-backlog.ts";
 import { LinkBindings } from "./link-bindings.ts";
 import { LinkCalls } from "./link-calls.ts";
 import { LinkCredit } from "./link-credit.ts";
 import { LinkInput } from "./link-input.ts";
 import type { LinkOptions } from "./link-options.ts";
-import { type HeldBlock, LinkOutput } from "./link-output.ts";
+import { LinkOutput } from "./link-output.ts";
 import { LinkSaving } from "./link-saving.ts";
 import { LinkStreams } from "./link-streams.ts";
 import { type FrameHead, MessageWriter } from "./message-writer.ts";
-import { offersOfOneFrame } from "./offers.ts";
 import { ServiceList } from "./service-list.ts";
 import { ServiceTeller } from "./service-teller.ts";
 
@@ -87,6 +88,7 @@ export class Link implements Engine, RouteLink {
   private readonly offered = new ServiceList();
   private readonly teller: ServiceTeller;
   private readonly lateReplies: LateReplies;
+  private readonly backlog: LinkBacklog;
   private readonly window: LinkCredit;
   private readable = true;
   private ending = false;
@@ -103,7 +105,7 @@ export class Link implements Engine, RouteLink {
     this.window = new LinkCredit(limits.linkWindow);
     this.parked = new ParkQueue((call) => router.offerAgain(call));
     this.frames = new FrameSender(this.output, () => options.runtime.markDirty(this));
-    this.writer = new MessageWriter(this.output, (held) => this.blockSent(held));
+    this.writer = new MessageWriter(this.output, (held) => returnBlock(router.calls, held));
     const { writer, frames } = this;
     this.teller = new ServiceTeller({
       runtime: options.runtime,
@@ -114,6 +116,8 @@ export class Link implements Engine, RouteLink {
     });
     this.lateReplies = new LateReplies(writer, () => this.peer!.metadataBytes);
     this.streams = new LinkStreams({ router, writer, frames, translator: options.translator });
+    const { output, lateReplies, streams, parked } = this;
+    this.backlog = new LinkBacklog({ output, frames, lateReplies, streams, parked, writer });
     this.bindings = new LinkBindings({
       link: this,
       sender: this.frames,
@@ -134,14 +138,7 @@ export class Link implements Engine, RouteLink {
       parkedBytesMax: limits.linkWindow / 2,
       streamWindow: limits.streamWindow,
       owe: (bytes) => this.owe(bytes),
-      grant: (stream, isReply, bytes) =>
-        this.frames.sendShort(
-          FrameType.CREDIT,
-          stream,
-          bytes,
-          0,
-          isReply ? 0 : FrameFlag.FROM_CALLEE,
-        ),
+      grant: (stream, isReply, bytes) => this.frames.grant(stream, isReply, bytes),
     });
     this.keepalive = new Keepalive({
       runtime: options.runtime,
@@ -164,7 +161,7 @@ export class Link implements Engine, RouteLink {
       lateReplies: this.lateReplies.waiting,
       offered: this.offered,
     });
-    if (options.saved === undefined) this.sendHello();
+    if (options.saved === undefined) frames.sendJson(FrameType.HELLO, 0, helloOf(options));
     else this.state.load(options.saved);
   }
 
@@ -220,7 +217,9 @@ export class Link implements Engine, RouteLink {
     this.returnCredit();
     const before = this.output.queuedBytes;
     if (before > 0 && !this.send(before)) return;
-    if (this.output.queuedBytes === 0 && this.hasMore()) this.sendMore();
+    if (this.output.queuedBytes === 0 && !this.backlog.isEmpty && this.backlog.send()) {
+      this.options.runtime.markDirty(this);
+    }
     this.teller.tell();
   }
 
@@ -531,9 +530,7 @@ export class Link implements Engine, RouteLink {
     this.peer = peer;
     if (!this.sibling) this.label = `${peer.name} (${this.connection.remote})`;
     this.offered.set(peer.services);
-    const all = this.options.offers();
-    // Our HELLO had no room for the rest.
-    if (offersOfOneFrame(all).length < all.length) this.announce();
+    if (isShortHello(this.options)) this.announce();
     this.writer.credit = peer.linkWindow;
     this.writer.streamWindow = peer.streamWindow;
     this.writer.frameBytes = Math.min(peer.frameBytes, this.options.limits.frameBytes);
@@ -558,10 +555,9 @@ export class Link implements Engine, RouteLink {
 
   /** Who decided, seen from the far side: for another daemon this one is the remote one. */
   private seen(origin: Origin): Origin {
-    if (this.sibling) {
-      return origin === Origins.REMOTE_DAEMON ? Origins.LOCAL_DAEMON : origin;
-    }
-    return origin === Origins.LOCAL_DAEMON ? Origins.REMOTE_DAEMON : origin;
+    const { LOCAL_DAEMON: near, REMOTE_DAEMON: far } = Origins;
+    if (this.sibling) return origin === far ? near : origin;
+    return origin === near ? far : origin;
   }
 
   // ── frames out ────────────────────────────────────────────────────────────────────────────────────
@@ -580,20 +576,6 @@ export class Link implements Engine, RouteLink {
     return outcome;
   }
 
-  private blockSent({ stream, isRequest, owner, tag, offset }: HeldBlock): void {
-    if (!isRequest) {
-      owner.releaseBlock(tag, offset);
-      return;
-    }
-    const call = this.options.router.calls.get(stream >>> 0);
-    if (call === undefined) owner.releaseBlock(tag, offset);
-    else call.holdsRequest = false;
-  }
-
-  private sendHello(): void {
-    this.frames.sendJson(FrameType.HELLO, 0, helloOf(this.options));
-  }
-
   private send(before: number): boolean {
     const error = this.output.flush(this.connection);
     this.bytesOut += before - this.output.queuedBytes;
@@ -602,28 +584,6 @@ export class Link implements Engine, RouteLink {
       return false;
     }
     return true;
-  }
-
-  private hasMore(): boolean {
-    return (
-      this.frames.waitingCount > 0 ||
-      this.lateReplies.waiting.length > 0 ||
-      this.parked.length > 0 ||
-      this.streams.length > 0 ||
-      this.writer.largeCount > 0
-    );
-  }
-
-  /** The output is empty: what has been waiting for it goes in. */
-  private sendMore(): void {
-    const { runtime } = this.options;
-    const before = this.output.enqueued;
-    this.frames.drain();
-    this.lateReplies.drain();
-    this.streams.drain();
-    this.parked.drain();
-    if (this.writer.largeCount > 0) this.writer.pump();
-    if (this.output.enqueued > before) runtime.markDirty(this);
   }
 
   private owe(bytes: number): void {
