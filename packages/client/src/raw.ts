@@ -28,6 +28,7 @@ import { startClientStream, startStream } from "./stream-call.ts";
 export type { MetadataEntry } from "@koala/protocol";
 export type { CallOptions, EntriesListener } from "./call-options.ts";
 export type { HandlerContext } from "./handler-context.ts";
+export { entriesOf, headersOf } from "./header-fields.ts";
 
 /** Options of a raw call; entries (`metadata`, `onHeaderEntries`, `onTrailerEntries`) cost less than `Headers`. */
 export type RawOptions = Omit<CallOptions, "view" | "contextValues">;
