@@ -57,6 +57,8 @@ export interface FrontDoorOptions {
 /** All clients of HTTP/2 begin with `PRI * HTTP/2.0`; no method of HTTP/1 does. */
 const preface = Buffer.from("PRI ");
 const headerPairsMax = 256;
+const resetsBurst = 900;
+const resetsPerSecond = 30;
 
 export class FrontDoor {
   readonly connections: Set<DoorConnection> = new Set();
@@ -204,9 +206,15 @@ export class FrontDoor {
     let idleSince = performance.now();
     let hadRequest = false;
     let open = 0;
+    const resets = new ResetBudget();
     session.on("stream", (stream) => {
       hadRequest = true;
       open++;
+      stream.once("aborted", () => {
+        if (resets.take(performance.now()) || session.destroyed) return;
+        session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+        setImmediate(() => session.destroy());
+      });
       stream.once("close", () => {
         open--;
         idleSince = performance.now();
@@ -225,7 +233,6 @@ export class FrontDoor {
     );
     timer.unref();
     session.on("error", () => {});
-    // Streams of somebody who resets them faster than they are served cost more than they are worth.
     session.once("goaway", (code) => {
       if (code !== constants.NGHTTP2_NO_ERROR) session.destroy();
     });
@@ -252,5 +259,22 @@ export class FrontDoor {
       if (connection !== undefined) connection.open--;
     });
     this.options.onExchange(exchange);
+  }
+}
+
+/**
+ * Calls that a connection may give up: opening and resetting costs its peer less than us. Below what nghttp2 allows,
+ * which then stops to read and leaves the connection open.
+ */
+class ResetBudget {
+  private left = resetsBurst;
+  private atMs = performance.now();
+
+  /** False when there were too many. */
+  take(nowMs: number): boolean {
+    const back = ((nowMs - this.atMs) / 1000) * resetsPerSecond;
+    this.left = Math.min(resetsBurst, this.left + back) - 1;
+    this.atMs = nowMs;
+    return this.left >= 0;
   }
 }

@@ -45,6 +45,11 @@ export class BodyReader implements RequestMessages {
 
   private collect(timeoutMs: number | undefined): Promise<Uint8Array> {
     const { body, bytesMax, stallMs } = this.options;
+    // A body without a byte may have ended before anybody looked.
+    if (body.readableEnded) return Promise.resolve(new Uint8Array(0));
+    if (body.destroyed) {
+      return Promise.reject(new RpcError(Status.CANCELLED, "the caller has gone"));
+    }
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
       let length = 0;

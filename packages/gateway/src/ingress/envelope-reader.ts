@@ -47,17 +47,21 @@ export class EnvelopeReader implements RequestMessages, AsyncIterableIterator<Ui
       if (this.wake === null) body.pause();
       else this.stir();
     });
+    // A body without a byte may have ended before anybody looked.
+    this.hasEnded = body.readableEnded;
     body.once("end", () => {
       this.hasEnded = true;
       this.stir();
     });
-    // Closed before its end: the peer has gone, and the call's signal says so too.
-    body.once("close", () => {
+    // Closed before its end: the peer has gone, and the call's signal says so too. That may have been before now.
+    const onClose = (): void => {
       if (!this.hasEnded) {
         this.problem ??= new RpcError(Status.CANCELLED, "the caller has gone", { origin: "app" });
       }
       this.stir();
-    });
+    };
+    if (body.destroyed) onClose();
+    else body.once("close", onClose);
     body.pause();
   }
 

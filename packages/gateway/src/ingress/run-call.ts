@@ -27,7 +27,13 @@ export async function runCall(call: CallToRun): Promise<number> {
     timeoutMs,
     signal,
     metadata,
-    onHeaderEntries: (entries: MetadataEntry[]) => responder.header(entries, !isUnary),
+    onHeaderEntries: (entries: MetadataEntry[]) => {
+      try {
+        responder.header(entries, !isUnary);
+      } catch {
+        // Headers that HTTP does not take, two of a kind that may be there once for instance: the call goes on without.
+      }
+    },
     onTrailerEntries: (entries: MetadataEntry[]) => {
       trailers = entries;
     },
