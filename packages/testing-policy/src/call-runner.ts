@@ -10,15 +10,17 @@ import {
   runRequest,
   runResponse,
   runRoute,
+  runStreamMessage,
   type Slot,
 } from "@koala/policy/engine";
 import type { MethodSchema, ServiceSchema } from "@koala/schema";
 import { FakeAttempt } from "./fake-attempt.ts";
 import type { FakeClock } from "./fake-clock.ts";
 import type { FakeEndpoint } from "./fake-endpoint.ts";
-import { FakeSource } from "./fake-source.ts";
+import { FakeSource, returnsStream, takesStream } from "./fake-source.ts";
 import { type CallOutcome, HarnessCall, type Reply, type Responder } from "./harness-call.ts";
 import type { CallOptions, HarnessOptions, Mirrored } from "./harness-options.ts";
+import type { HarnessMessage } from "./harness-stream.ts";
 
 const someone: Caller = { app: "test", host: "", uid: 1000, pid: 4242, labels: {} };
 
@@ -78,7 +80,7 @@ export class CallRunner {
       responder,
     );
     this.byLive.set(call.live, call);
-    source.request.put(request);
+    if (!takesStream(method)) source.request.put(request);
     source.request.setMetadata(options.metadata ?? {});
     source.request.isMalformed = options.malformed ?? false;
     if (options.traceparent !== undefined) source.trace = { ...options.traceparent, sampled: true };
@@ -127,6 +129,8 @@ export class CallRunner {
     }
     call.source.endpoint = endpoint;
     endpoint.inFlight++;
+    for (const message of call.waiting.splice(0)) this.runMessage(call, message);
+    if (call.hasEnded) return;
     const reply = call.responder?.(call);
     if (reply === undefined) return;
     const afterMs = reply.afterMs ?? 0;
@@ -144,11 +148,50 @@ export class CallRunner {
     if (call.outcome !== "sent") return;
     const status = reply.status ?? Status.OK;
     const { response } = call.source;
-    if (status === Status.OK) response.put(reply.reply ?? {});
+    if (status === Status.OK && !returnsStream(call.source.method)) response.put(reply.reply ?? {});
     response.setMetadata(reply.trailers ?? {});
     const text = reply.statusMessage ?? "";
     this.end(call, "passed", status, reply.origin ?? Origin.REMOTE_APP, text);
     this.settle();
+  }
+
+  /** A message of a stream comes. */
+  pass(call: HarnessCall, message: HarnessMessage): void {
+    if (call.outcome === "held") call.waiting.push(message);
+    else this.runMessage(call, message);
+    this.settle();
+    this.setting.check();
+  }
+
+  private runMessage(call: HarnessCall, message: HarnessMessage): void {
+    const { live, source } = call;
+    message.outcome = "lost";
+    if (call.hasEnded) return;
+    const { box, from } = message;
+    const passage =
+      live.chain === null
+        ? Passage.PASSED
+        : runStreamMessage(live, {
+            from,
+            index: from === "client" ? source.sent : source.received,
+            get bytes(): number {
+              return box.bytes;
+            },
+            read: () => box.read(),
+            replace: (other) => box.replace(other),
+          });
+    if (passage === Passage.DENIED) {
+      message.outcome = "denied";
+      this.deny(call);
+    } else if (passage === Passage.MALFORMED) {
+      message.outcome = "malformed";
+      const origin = from === "client" ? Origin.LOCAL_DAEMON : Origin.REMOTE_APP;
+      this.end(call, "malformed", Status.INTERNAL, origin);
+    } else {
+      message.outcome = "passed";
+      if (from === "client") source.sent++;
+      else source.received++;
+    }
   }
 
   private deny(call: HarnessCall): void {
@@ -177,6 +220,7 @@ export class CallRunner {
     call.deadline?.clear();
     if (source.endpoint !== undefined && call.outcome === "sent") source.endpoint.inFlight--;
     for (const attempt of call.attempts) attempt.cancel();
+    for (const message of call.waiting.splice(0)) message.outcome = "lost";
     if (status !== Status.OK) source.response.clear();
     source.status = status;
     source.origin = origin;

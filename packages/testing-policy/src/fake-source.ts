@@ -16,6 +16,16 @@ export interface CallFacts {
   readonly caller: Caller;
 }
 
+/** Whether a method's requests are messages of a stream. */
+export function takesStream({ kind }: MethodSchema): boolean {
+  return kind === "client_streaming" || kind === "bidi_streaming";
+}
+
+/** Whether a method's replies are messages of a stream. */
+export function returnsStream({ kind }: MethodSchema): boolean {
+  return kind === "server_streaming" || kind === "bidi_streaming";
+}
+
 export class FakeSource implements CallSource {
   readonly requestId: string;
   readonly target: string;
@@ -31,6 +41,9 @@ export class FakeSource implements CallSource {
   /** As it goes on with the request, for tests. */
   finalTrace: TraceContext | undefined = undefined;
   priority = 0;
+  /** Messages of a stream that have passed, of the client and of the server. */
+  sent = 0;
+  received = 0;
   /** By the clock; 0 = none. */
   deadlineMs = 0;
   readonly wake: () => void;

@@ -4,6 +4,7 @@ import type { PolicyTimer, TraceContext } from "@koala/policy";
 import { LiveCall } from "@koala/policy/engine";
 import type { FakeAttempt } from "./fake-attempt.ts";
 import type { FakeSource } from "./fake-source.ts";
+import type { HarnessMessage } from "./harness-stream.ts";
 import type { MetadataInit } from "./message-box.ts";
 
 /** How far a call has come. */
@@ -66,6 +67,8 @@ export class HarnessCall {
   /** What answers; undefined when the test does, by `answer`. */
   readonly responder: Responder | undefined;
   deadline: PolicyTimer | undefined = undefined;
+  /** Messages of a stream that came while the call was held. */
+  readonly waiting: HarnessMessage[] = [];
   private readonly driver: CallDriver;
 
   constructor(driver: CallDriver, source: FakeSource, responder: Responder | undefined) {
@@ -81,7 +84,7 @@ export class HarnessCall {
     return this.outcome !== "held" && this.outcome !== "sent";
   }
 
-  /** The request as it goes, or went, on. */
+  /** The request as it goes, or went, on; empty for a method that takes a stream. */
   get request(): Record<string, unknown> {
     return this.source.request.copy() ?? {};
   }

@@ -12,6 +12,7 @@ import { FakeClock } from "./fake-clock.ts";
 import { FakeEndpoint } from "./fake-endpoint.ts";
 import type { HarnessCall, Reply } from "./harness-call.ts";
 import type { CallOptions, HarnessOptions, Mirrored, Said } from "./harness-options.ts";
+import { HarnessStream } from "./harness-stream.ts";
 
 /** Of everything that a policy says, so many are kept. */
 const saidMax = 10_000;
@@ -113,6 +114,24 @@ export class PolicyHarness {
   /** Makes a call and leaves the answer to the test: `call.answer()`, `call.cancel()`. */
   start(method: string, request: object = {}, options: CallOptions = {}): HarnessCall {
     return this.runner.begin(this.methodOf(method), request, options, undefined);
+  }
+
+  /**
+   * Makes a call of a method that takes or returns a stream; the test sends the messages of both sides, and
+   * ends it. `request` is that of a method whose replies alone are a stream.
+   */
+  stream(
+    method: string,
+    { request = {}, ...options }: CallOptions & { readonly request?: object } = {},
+  ): HarnessStream {
+    const schema = this.methodOf(method);
+    if (schema.kind === "unary") {
+      throw new KoalaError(
+        "ERR_HARNESS_METHOD",
+        `${this.service.typeName}/${method} neither takes nor returns a stream; use call or start`,
+      );
+    }
+    return new HarnessStream(this.runner, this.runner.begin(schema, request, options, undefined));
   }
 
   /** Lets time go by: timers and deadlines that become due fire at their moments, in order. */

@@ -14,11 +14,22 @@ export { type CheckedConfig, checkConfig, describeProblems } from "./check-confi
 export { FakeAttempt } from "./fake-attempt.ts";
 export { FakeClock } from "./fake-clock.ts";
 export { type EndpointInit, FakeEndpoint } from "./fake-endpoint.ts";
-export { Shop } from "./gen/shop/v1/shop_pb.ts";
+export { Shop, Stall } from "./gen/shop/v1/shop_pb.ts";
 export { createPolicyHarness, PolicyHarness } from "./harness.ts";
 export { type CallOutcome, HarnessCall, type Reply, type Responder } from "./harness-call.ts";
 export type { CallOptions, HarnessOptions, Mirrored, Said } from "./harness-options.ts";
+export {
+  HarnessMessage,
+  HarnessStream,
+  type MessageOptions,
+  type MessageOutcome,
+} from "./harness-stream.ts";
 export { type Cost, type CostOptions, measureCost } from "./measure-cost.ts";
+export {
+  type MessageCost,
+  type MessageCostOptions,
+  measureMessageCost,
+} from "./measure-message-cost.ts";
 export type { MetadataInit } from "./message-box.ts";
 export { reachableSize } from "./reachable-size.ts";
 export { testPolicy } from "./suite.ts";

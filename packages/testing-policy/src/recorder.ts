@@ -1,4 +1,5 @@
 /** Listens to a policy: what its handlers were called with, and what they said. */
+import assert from "node:assert/strict";
 import type { PolicyAbility, PolicyCall, PolicyDefinition } from "@koala/policy";
 import { Verdict } from "@koala/policy";
 
@@ -30,6 +31,19 @@ export class Recorder {
       onResponse: (call, ctx) => {
         this.of(call).responses++;
         return this.noted(policy.onResponse?.(call, ctx));
+      },
+      ...this.streamsOf(policy),
+    };
+  }
+
+  private streamsOf(policy: PolicyDefinition): Partial<PolicyDefinition> {
+    const { onStreamMessage } = policy;
+    if (onStreamMessage === undefined) return {};
+    return {
+      onStreamMessage: (message, call, ctx) => {
+        const seen = this.of(call);
+        assert.ok(seen.wasTaken && seen.responses === 0, "the call is open");
+        return this.noted(onStreamMessage.call(policy, message, call, ctx));
       },
     };
   }

@@ -6,6 +6,7 @@ import { describe } from "node:test";
 import { testCalls } from "./suite-calls.ts";
 import { testChanges } from "./suite-changes.ts";
 import { testManifest } from "./suite-manifest.ts";
+import { testStreams } from "./suite-streams.ts";
 import type { PolicySubject } from "./suite-subject.ts";
 
 /** Registers the tests of the contract for one policy. */
@@ -14,5 +15,6 @@ export function testPolicy(subject: PolicySubject): void {
     testManifest(subject);
     testCalls(subject);
     testChanges(subject);
+    testStreams(subject);
   });
 }

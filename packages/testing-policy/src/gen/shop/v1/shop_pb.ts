@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file shop/v1/shop.proto.
  */
 export const file_shop_v1_shop: GenFile = /*@__PURE__*/
-  fileDesc("ChJzaG9wL3YxL3Nob3AucHJvdG8SB3Nob3AudjEiQgoIQ3VzdG9tZXISCgoCaWQYASABKAkSGwoEdGllchgCIAEoDjINLnNob3AudjEuVGllchINCgVyb2xlcxgDIAMoCSJQCgtGaW5kUmVxdWVzdBINCgVxdWVyeRgBIAEoCRINCgVsaW1pdBgCIAEoDRIjCghjdXN0b21lchgDIAEoCzIRLnNob3AudjEuQ3VzdG9tZXIiKQoJRmluZFJlcGx5EhwKBWl0ZW1zGAEgAygLMg0uc2hvcC52MS5JdGVtIjEKBEl0ZW0SCwoDc2t1GAEgASgJEg0KBXRpdGxlGAIgASgJEg0KBXByaWNlGAMgASgBIpoCCgpCdXlSZXF1ZXN0EgsKA3NrdRgBIAEoCRINCgVjb3VudBgCIAEoBRIjCghjdXN0b21lchgDIAEoCzIRLnNob3AudjEuQ3VzdG9tZXISDQoFY2VudHMYBCABKAMSDwoHdm91Y2hlchgFIAEoDBIRCgRub3RlGAYgASgJSAGIAQESLwoGbGFiZWxzGAcgAygLMh8uc2hvcC52MS5CdXlSZXF1ZXN0LkxhYmVsc0VudHJ5Eg4KBGNhcmQYCCABKAlIABIUCgpvbl9hY2NvdW50GAkgASgISAAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIJCgdwYXltZW50QgcKBV9ub3RlIhkKCEJ1eVJlcGx5Eg0KBW9yZGVyGAEgASgJKjoKBFRpZXISFAoQVElFUl9VTlNQRUNJRklFRBAAEg0KCVRJRVJfRlJFRRABEg0KCVRJRVJfUEFJRBACMmwKBFNob3ASNQoERmluZBIULnNob3AudjEuRmluZFJlcXVlc3QaEi5zaG9wLnYxLkZpbmRSZXBseSIDkAIBEi0KA0J1eRITLnNob3AudjEuQnV5UmVxdWVzdBoRLnNob3AudjEuQnV5UmVwbHliBnByb3RvMw");
+  fileDesc("ChJzaG9wL3YxL3Nob3AucHJvdG8SB3Nob3AudjEiQgoIQ3VzdG9tZXISCgoCaWQYASABKAkSGwoEdGllchgCIAEoDjINLnNob3AudjEuVGllchINCgVyb2xlcxgDIAMoCSJQCgtGaW5kUmVxdWVzdBINCgVxdWVyeRgBIAEoCRINCgVsaW1pdBgCIAEoDRIjCghjdXN0b21lchgDIAEoCzIRLnNob3AudjEuQ3VzdG9tZXIiKQoJRmluZFJlcGx5EhwKBWl0ZW1zGAEgAygLMg0uc2hvcC52MS5JdGVtIjEKBEl0ZW0SCwoDc2t1GAEgASgJEg0KBXRpdGxlGAIgASgJEg0KBXByaWNlGAMgASgBIpoCCgpCdXlSZXF1ZXN0EgsKA3NrdRgBIAEoCRINCgVjb3VudBgCIAEoBRIjCghjdXN0b21lchgDIAEoCzIRLnNob3AudjEuQ3VzdG9tZXISDQoFY2VudHMYBCABKAMSDwoHdm91Y2hlchgFIAEoDBIRCgRub3RlGAYgASgJSAGIAQESLwoGbGFiZWxzGAcgAygLMh8uc2hvcC52MS5CdXlSZXF1ZXN0LkxhYmVsc0VudHJ5Eg4KBGNhcmQYCCABKAlIABIUCgpvbl9hY2NvdW50GAkgASgISAAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIJCgdwYXltZW50QgcKBV9ub3RlIhkKCEJ1eVJlcGx5Eg0KBW9yZGVyGAEgASgJKjoKBFRpZXISFAoQVElFUl9VTlNQRUNJRklFRBAAEg0KCVRJRVJfRlJFRRABEg0KCVRJRVJfUEFJRBACMmwKBFNob3ASNQoERmluZBIULnNob3AudjEuRmluZFJlcXVlc3QaEi5zaG9wLnYxLkZpbmRSZXBseSIDkAIBEi0KA0J1eRITLnNob3AudjEuQnV5UmVxdWVzdBoRLnNob3AudjEuQnV5UmVwbHkyoQEKBVN0YWxsEi4KBVdhdGNoEhQuc2hvcC52MS5GaW5kUmVxdWVzdBoNLnNob3AudjEuSXRlbTABEjAKBEZpbGwSEy5zaG9wLnYxLkJ1eVJlcXVlc3QaES5zaG9wLnYxLkJ1eVJlcGx5KAESNgoGSGFnZ2xlEhQuc2hvcC52MS5GaW5kUmVxdWVzdBoSLnNob3AudjEuRmluZFJlcGx5KAEwAWIGcHJvdG8z");
 
 /**
  * @generated from message shop.v1.Customer
@@ -246,4 +246,37 @@ export const Shop: GenService<{
   },
 }> = /*@__PURE__*/
   serviceDesc(file_shop_v1_shop, 0);
+
+/**
+ * The same shop with methods that take or return streams.
+ *
+ * @generated from service shop.v1.Stall
+ */
+export const Stall: GenService<{
+  /**
+   * @generated from rpc shop.v1.Stall.Watch
+   */
+  watch: {
+    methodKind: "server_streaming";
+    input: typeof FindRequestSchema;
+    output: typeof ItemSchema;
+  },
+  /**
+   * @generated from rpc shop.v1.Stall.Fill
+   */
+  fill: {
+    methodKind: "client_streaming";
+    input: typeof BuyRequestSchema;
+    output: typeof BuyReplySchema;
+  },
+  /**
+   * @generated from rpc shop.v1.Stall.Haggle
+   */
+  haggle: {
+    methodKind: "bidi_streaming";
+    input: typeof FindRequestSchema;
+    output: typeof FindReplySchema;
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_shop_v1_shop, 1);
 
