@@ -68,7 +68,7 @@ test("2000 connections attach, call and leave, twice, and all of it comes back",
   t.diagnostic(`resident after each round: ${resident.join(", ")} kB`);
   // What the collector has not given back is used again: the second round needs no more than the first.
   const [first, second] = resident as [number, number];
-  assert.ok(second < first + 40_000, `${first} kB after one round, ${second} kB after another`);
+  assert.ok(second < first + 60_000, `${first} kB after one round, ${second} kB after another`);
 });
 
 async function round(t: TestContext, daemon: Daemon, each: number): Promise<void> {
