@@ -120,7 +120,8 @@ export class Daemon {
     addEventRoutes(this.admin, this.events);
     addRuntimeRoutes(this.admin, this.runtimes, config);
     this.observer = new Observer({
-      runtimes: () => this.runtimes.threads.filter(({ state }) => state !== "ended"),
+      runtimes: () =>
+        this.runtimes.threads.filter(({ state }) => state === "running" || state === "starting"),
       report: () => runtimesAnswer(this.runtimes, config),
       log: log.area("runtime"),
       policies: () => this.policies.surroundings,

@@ -6,6 +6,8 @@ import type { TapCondition } from "./tap-condition.ts";
 
 /** Calls that wait for a reader. */
 const waitingMax = 500;
+/** What is missing is said no more often than this. */
+const gapMs = 1000;
 
 export class TapSession implements AdminStream {
   readonly order: TapOrder;
@@ -14,6 +16,8 @@ export class TapSession implements AdminStream {
   private readonly waiting: TappedCall[] = [];
   private gap: TapGap = noGap();
   private wake: () => void = () => {};
+  private saidMs = Number.NEGATIVE_INFINITY;
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(order: TapOrder, condition: TapCondition | undefined, onClose: () => void) {
     this.order = order;
@@ -30,11 +34,21 @@ export class TapSession implements AdminStream {
     if (call !== undefined) return { call };
     const { gap } = this;
     if (gap.missed + gap.dropped + gap.failed === 0) return undefined;
+    const left = this.saidMs + gapMs - performance.now();
+    if (left > 0) {
+      this.timer ??= setTimeout(() => {
+        this.timer = undefined;
+        this.wake();
+      }, left);
+      return undefined;
+    }
+    this.saidMs = performance.now();
     this.gap = noGap();
     return { gap };
   }
 
   close(): void {
+    clearTimeout(this.timer);
     this.onClose();
   }
 

@@ -60,8 +60,16 @@ export class Taps {
 
   /** A runtime that is new copies what the others do. */
   async prepare(runtime: AskedRuntime): Promise<void> {
-    for (const { order } of [...this.sessions.values(), ...this.raw.values()]) {
-      await this.asker.askOne(runtime, { name: "tap", tap: order });
+    try {
+      for (const { order } of [...this.sessions.values(), ...this.raw.values()]) {
+        await this.asker.askOne(runtime, { name: "tap", tap: order });
+      }
+    } catch (error) {
+      // It serves calls all the same.
+      this.log.warn("a tap does not see a runtime", {
+        runtime: runtime.index,
+        reason: messageOf(error),
+      });
     }
   }
 
