@@ -12,6 +12,7 @@ import {
   type UnaryRequest,
   type UnaryResponse,
 } from "./interceptor.ts";
+import { joinedSignal } from "./joined-signal.ts";
 import { completerFor } from "./message-init.ts";
 import { iterableOf, iterableSoon, onlyOne } from "./message-iterables.ts";
 import { valueError } from "./rpc-error.ts";
@@ -43,7 +44,7 @@ export function intercepted(
         const requests = iterableSoon(
           (async () => iterableOf(completed(desc, complete, request)))(),
         );
-        return iterableSoon(call.runStream(interceptors, requests));
+        return iterableSoon(call.runStream(interceptors, requests), () => call.leave());
       };
     case "client_streaming":
       return async (requests, options = {}) => {
@@ -57,7 +58,7 @@ export function intercepted(
         if (!isIterable(requests)) return direct(requests, options);
         const call = new OutgoingCall(desc, direct, options);
         const messages = completedAll(desc, complete, requests);
-        return iterableSoon(call.runStream(interceptors, messages));
+        return iterableSoon(call.runStream(interceptors, messages), () => call.leave());
       };
   }
 }
@@ -66,8 +67,9 @@ class OutgoingCall {
   private readonly desc: DescMethod;
   private readonly direct: CallFunction;
   private readonly options: CallOptions;
-  /** Stands in for the signal that the caller did not give. */
+  /** The caller's, and aborted when it leaves before there is a response. */
   private readonly signal: AbortSignal;
+  private readonly left = new AbortController();
   private hasResponse = false;
   private trailer: Headers | null = null;
 
@@ -75,7 +77,13 @@ class OutgoingCall {
     this.desc = desc;
     this.direct = direct;
     this.options = options;
-    this.signal = options.signal ?? new AbortController().signal;
+    const { signal } = options;
+    this.signal = signal === undefined ? this.left.signal : joinedSignal(signal, this.left.signal);
+  }
+
+  /** The caller wants no response any more. */
+  leave(): void {
+    this.left.abort();
   }
 
   async run(interceptors: readonly Interceptor[], message: Message): Promise<UnaryResponse> {
@@ -132,7 +140,7 @@ class OutgoingCall {
       ...this.options,
       metadata: undefined,
       headers: req.header,
-      signal: req.signal === this.signal ? this.options.signal : req.signal,
+      signal: req.signal,
       onHeader: (headers) => {
         header = headers;
         onHeaders();

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { until } from "@koala/testing";
 import { createContextKey, createContextValues } from "./context-values.ts";
 import { Echo } from "./gen/echo/v1/echo_pb.ts";
 import type { Interceptor } from "./interceptor.ts";
+import { loopback } from "./loopback.ts";
 import { echo, failure, Seen, Status, startDaemon, startMesh } from "./mesh-helper.test.ts";
 import { RpcError } from "./rpc-error.ts";
+import type { ServiceImpl } from "./service-export.ts";
 
 /** Notes when a call comes by on its way in and out. */
 function noting(name: string, notes: string[]): Interceptor {
@@ -158,4 +161,27 @@ test("what is no stream of requests is refused with interceptors as without", as
     const chat = client.chat(requests)[Symbol.asyncIterator]();
     assert.equal((await failure(chat.next())).status, Status.INVALID_ARGUMENT);
   }
+});
+
+test("who leaves a stream before its response cancels the call", async () => {
+  let reason: RpcError | undefined;
+  const pass: Interceptor = (next) => (req) => next(req);
+  const impl: ServiceImpl<typeof Echo> = {
+    async *watch(_request, { signal }) {
+      await new Promise((_resolve, reject) => {
+        signal.addEventListener("abort", () => {
+          reason = signal.reason;
+          reject(signal.reason);
+        });
+      });
+      yield {};
+    },
+  };
+  const mesh = loopback((r) => r.service(Echo, impl), { interceptors: [pass] });
+  const stream = mesh.client(Echo, "echo").watch({})[Symbol.asyncIterator]();
+  const next = stream.next();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal((await stream.return!()).done, true);
+  assert.equal((await failure(next)).status, Status.CANCELLED);
+  await until("the handler is told", () => reason?.status === Status.CANCELLED);
 });

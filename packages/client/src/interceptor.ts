@@ -20,7 +20,7 @@ interface RequestBase {
   readonly header: Headers;
   /** What interceptors tell each other, and on the server's side the handler. */
   readonly contextValues: ContextValues;
-  /** Aborted when the call ends early. */
+  /** Of the caller: aborted when it gives up. Of the server: that of the handler's context. */
   readonly signal: AbortSignal;
 }
 

@@ -25,11 +25,21 @@ export async function onlyOne<T>(
   );
 }
 
-/** An iterable that is not there yet. It is waited for at once, so that its failure is known to the reader only. */
-export function iterableSoon<T>(soon: Promise<AsyncIterable<T>>): AsyncIterable<T> {
-  const iterator = soon.then((messages) => messages[Symbol.asyncIterator]());
-  iterator.catch(() => {});
+/**
+ * An iterable that is not there yet. It is waited for at once, so that its failure is known to the reader only. A
+ * reader that leaves before it is there does not wait for it: `onLeave` is called instead, if given.
+ */
+export function iterableSoon<T>(
+  soon: Promise<AsyncIterable<T>>,
+  onLeave?: () => void,
+): AsyncIterable<T> {
+  let isThere = false;
   let isOver = false;
+  const iterator = soon.then((messages) => {
+    isThere = true;
+    return messages[Symbol.asyncIterator]();
+  });
+  iterator.catch(() => {});
   return {
     [Symbol.asyncIterator]: () => ({
       async next() {
@@ -38,7 +48,12 @@ export function iterableSoon<T>(soon: Promise<AsyncIterable<T>>): AsyncIterable<
       },
       async return() {
         isOver = true;
-        await (await iterator).return?.();
+        const end = iterator.then((source) => source.return?.());
+        if (isThere || onLeave === undefined) await end;
+        else {
+          end.catch(() => {});
+          onLeave();
+        }
         return { value: undefined, done: true };
       },
     }),
