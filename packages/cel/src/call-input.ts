@@ -1,5 +1,5 @@
 /** What expressions of policies see of a call, the same in all of them. */
-import type { Caller, PolicyCall, PreparedMethod } from "@koala/policy";
+import type { Caller, PolicyCall, PreparedMethod, StreamMessage } from "@koala/policy";
 import type { Environment } from "./environment.ts";
 import {
   intType,
@@ -55,13 +55,36 @@ export function methodEnvironment(
   };
 }
 
+/**
+ * The same for expressions that are evaluated for each message of a method that takes a stream: `request` is
+ * the message. See `CallInput.message`.
+ */
+export function messageEnvironment(method: PreparedMethod): Environment {
+  const { variables, ...rest } = methodEnvironment(method);
+  return { ...rest, variables: { ...variables, request: messageType(method.method.desc.input) } };
+}
+
+/** Headers of a request, kept for when it has been passed on. */
+export type KeptHeaders = readonly (readonly [key: string, value: string | Uint8Array])[];
+
+/** Copies the headers of a call, for handlers of messages that come later. */
+export function keepHeaders({ metadata }: PolicyCall): KeptHeaders {
+  return metadata
+    .entries()
+    .map(([key, value]) => [key, typeof value === "string" ? value : value.slice()] as const);
+}
+
 /** The variables of one call, each read when an expression comes to it. One object serves all calls. */
 export class CallInput implements Lookup {
   /** Set it before an expression is evaluated, and take it away afterwards. */
   call: PolicyCall | null = null;
+  /** A message of the call's stream, which is its `request` then. */
+  message: StreamMessage | null = null;
+  /** What `keepHeaders` gave, for when the call's own are gone. */
+  headers: KeptHeaders | null = null;
 
   get request(): unknown {
-    return this.call!.request;
+    return this.message === null ? this.call!.request : this.message.value;
   }
   get response(): unknown {
     return this.call!.response;
@@ -87,13 +110,18 @@ export class CallInput implements Lookup {
 
   /** A header, whatever the case of its name; bytes in base64. */
   get(key: string): string | undefined {
-    const value = this.call!.metadata.get(key.toLowerCase());
+    const name = key.toLowerCase();
+    const value =
+      this.headers === null
+        ? this.call!.metadata.get(name)
+        : this.headers.find((entry) => entry[0] === name)?.[1];
     return value === undefined || typeof value === "string"
       ? value
       : Buffer.from(value).toString("base64");
   }
 
   keys(): string[] {
-    return [...new Set(this.call!.metadata.entries().map(([key]) => key))];
+    const entries = this.headers ?? this.call!.metadata.entries();
+    return [...new Set(entries.map(([key]) => key))];
   }
 }

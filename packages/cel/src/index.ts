@@ -14,7 +14,14 @@
  */
 import type { Problem } from "./problem.ts";
 
-export { CallInput, callEnvironment, methodEnvironment } from "./call-input.ts";
+export {
+  CallInput,
+  callEnvironment,
+  type KeptHeaders,
+  keepHeaders,
+  messageEnvironment,
+  methodEnvironment,
+} from "./call-input.ts";
 export {
   type Compiled,
   type Condition,

@@ -20,6 +20,8 @@ export interface AclRule {
   readonly message: string;
   /** Where it stands when it is from `file`: `/etc/koala/acl.toml:12`. */
   readonly place?: string | undefined;
+  /** It is about messages that have not come yet; never in a configuration. */
+  readonly isOpen?: boolean;
 }
 
 /** The `config` table of a `[[policy]]` that uses `acl`. */

@@ -1,4 +1,11 @@
-import { CallInput, callEnvironment, checkCondition, type Problem } from "@koala/cel";
+import {
+  CallInput,
+  callEnvironment,
+  checkCondition,
+  type KeptHeaders,
+  keepHeaders,
+  type Problem,
+} from "@koala/cel";
 import {
   type ConfigProblem,
   definePolicy,
@@ -9,12 +16,19 @@ import {
   Verdict,
 } from "@koala/policy";
 import { type AclConfig, type AclRule, aclConfig, defaultRule } from "./config.ts";
-import { checkRules, preparedRules, type RuleSet } from "./rule-set.ts";
+import { checkRules, mayReadMessages, preparedRules, type RuleSet } from "./rule-set.ts";
 
 /** What an instance keeps. */
 export interface AclState {
   /** What rules see of the call that is being decided. */
   readonly input: CallInput;
+}
+
+/** What rules about messages need to know of a call that takes a stream. */
+interface Opened {
+  readonly headers: KeptHeaders;
+  /** A message that would have been denied has been reported. */
+  isNoted: boolean;
 }
 
 type Context = PolicyContext<AclConfig, AclState>;
@@ -48,28 +62,59 @@ export const aclPolicy: PolicyDefinition<AclConfig, AclState> = definePolicy<Acl
 
   start: () => ({ input: new CallInput() }),
 
+  listens: (method, { config }) => mayReadMessages(config, method),
+
   onRequest(call, ctx) {
     const { config, state, counters } = ctx;
-    const rule = decide(call, state.input);
-    if ((rule?.effect ?? config.default) === "allow") {
+    const set = call.prepared as RuleSet;
+    const { opening } = set;
+    if (opening !== undefined) {
+      call.local = { headers: keepHeaders(call), isNoted: false } satisfies Opened;
+    }
+    const rule = decide(opening ?? set, call, state.input);
+    if (rule?.isOpen === true || (rule?.effect ?? config.default) === "allow") {
       counters["allowed"]!++;
       return Verdict.PASS;
     }
     if (config.mode === "shadow") return noteDenial(call, ctx, rule);
-    counters["denied"]!++;
-    if (rule !== undefined) return call.deny(rule.status, rule.message, rule.name);
-    return call.deny(Status.PERMISSION_DENIED, "no rule allows the call", defaultRule);
+    return deny(call, ctx, rule);
+  },
+
+  onStreamMessage(message, call, ctx) {
+    const set = call.prepared as RuleSet;
+    if (message.from === "server" || set.opening === undefined) return Verdict.PASS;
+    const { config, state } = ctx;
+    // None for a call that was there before the rules about messages were.
+    const opened = (call.local ?? { headers: [], isNoted: false }) as Opened;
+    const { input } = state;
+    input.message = message;
+    input.headers = opened.headers;
+    const rule = decide(set, call, input);
+    if ((rule?.effect ?? config.default) === "allow") return Verdict.PASS;
+    if (config.mode === "enforce") return deny(call, ctx, rule);
+    if (opened.isNoted) return Verdict.PASS;
+    opened.isNoted = true;
+    call.local = opened;
+    return noteDenial(call, ctx, rule);
   },
 });
 
 /** Reading a malformed request throws, and the engine knows what to do then. */
-function decide(call: PolicyCall, input: CallInput): AclRule | undefined {
+function decide(set: RuleSet, call: PolicyCall, input: CallInput): AclRule | undefined {
   input.call = call;
   try {
-    return (call.prepared as RuleSet).find(input);
+    return set.find(input);
   } finally {
     input.call = null;
+    input.message = null;
+    input.headers = null;
   }
+}
+
+function deny(call: PolicyCall, { counters }: Context, rule: AclRule | undefined): Verdict {
+  counters["denied"]!++;
+  if (rule !== undefined) return call.deny(rule.status, rule.message, rule.name);
+  return call.deny(Status.PERMISSION_DENIED, "no rule allows the call", defaultRule);
 }
 
 function noteDenial(call: PolicyCall, ctx: Context, rule: AclRule | undefined): Verdict {

@@ -3,11 +3,13 @@ import {
   type CallInput,
   type Condition,
   type ConditionProblem,
+  compileExpression,
   compileFirst,
   type Environment,
   type Failure,
   type First,
   isProblems,
+  messageEnvironment,
   methodEnvironment,
 } from "@koala/cel";
 import { assert } from "@koala/interface";
@@ -35,6 +37,11 @@ export interface RuleProblem extends ConditionProblem {
 export class RuleSet {
   /** Told of each expression that fails. */
   failed: ((rule: AclRule, failure: Failure) => void) | undefined = undefined;
+  /**
+   * For the begin of a call that takes a stream: the same rules, of which those about its messages fit
+   * whatever these will be. Undefined when no rule is about them.
+   */
+  opening: RuleSet | undefined = undefined;
   private readonly parts: readonly Part[];
 
   constructor(parts: readonly Part[]) {
@@ -77,12 +84,46 @@ export function preparedRules(
   return set === undefined ? compileRules(config, method) : { set, problems: [] };
 }
 
+/** Whether a rule may be about the messages of the streams that a method takes; `opening` says it exactly. */
+export function mayReadMessages(config: AclConfig, method: PreparedMethod): boolean {
+  if (!takesStream(method)) return false;
+  return rulesFor(config, method).some(([, { when }]) => when?.includes("request") === true);
+}
+
+function takesStream({ method: { kind } }: PreparedMethod): boolean {
+  return kind === "client_streaming" || kind === "bidi_streaming";
+}
+
 function compileRules(
   config: AclConfig,
   method: PreparedMethod,
 ): { set: RuleSet; problems: readonly RuleProblem[] } {
   const all = rulesFor(config, method);
-  const environment = methodEnvironment(method);
+  if (!takesStream(method)) return compileParts(all, methodEnvironment(method));
+  const environment = messageEnvironment(method);
+  const compiled = compileParts(all, environment);
+  const opening = all.map(([index, rule]): [number, AclRule] => [
+    index,
+    readsMessages(rule, environment) ? { ...rule, when: undefined, isOpen: true } : rule,
+  ]);
+  if (opening.some(([, { isOpen }]) => isOpen)) {
+    const { set } = compiled;
+    set.opening = compileParts(opening, environment).set;
+    set.opening.failed = (rule, failure) => set.failed?.(rule, failure);
+  }
+  return compiled;
+}
+
+function readsMessages({ when }: AclRule, environment: Environment): boolean {
+  if (when === undefined) return false;
+  const compiled = compileExpression(when, environment);
+  return !isProblems(compiled) && compiled.variables.has("request");
+}
+
+function compileParts(
+  all: readonly [index: number, rule: AclRule][],
+  environment: Environment,
+): { set: RuleSet; problems: readonly RuleProblem[] } {
   const parts: Part[] = [];
   const problems: RuleProblem[] = [];
   const set: RuleSet = new RuleSet(parts);

@@ -166,10 +166,13 @@ async function changes(subject: PolicySubject, before: unknown, after: unknown):
   const { harness } = fixture;
   const streams = open(fixture, subject);
   talk(streams);
+  // What becomes of held calls is asked elsewhere.
+  harness.advance(settleMs(subject));
   harness.reconfigure(after);
   talk(streams);
   streams.push(...open(fixture, subject));
   talk(streams);
+  harness.advance(settleMs(subject));
   harness.upgrade(fixture.recorder.policy, after);
   talk(streams);
   for (const stream of streams.slice(0, 2)) stream.end();
