@@ -37,6 +37,8 @@ const table = {
   "packages/client": [...belowProtocol, "protocol"],
   // Speaks for others in the mesh, as an app like any other.
   "packages/gateway": [...belowProtocol, "protocol", "client"],
+  // Clients and routers of another library over the client.
+  "packages/connect": ["client"],
   // Clients and servers of another library over the client's raw calls.
   "packages/grpc-js": ["interface", "schema", "client"],
   "packages/ctl": ["interface", "native", "protocol", "client"],

@@ -1,0 +1,41 @@
+/** Routers of connect-es, served by Koala. */
+import type { ConnectRouter, ConnectRouterOptions, ContextValues } from "@connectrpc/connect";
+import type { HandlerContext as KoalaContext, Mesh, ServeOptions, Server } from "@koala/mrpc";
+import { RouterCollector } from "./router-collector.ts";
+
+/**
+ * How routes are served: options of Koala's servers, and those of connect-es's that are not about HTTP. Services may
+ * have their own.
+ */
+export interface ServeRouterOptions
+  extends Omit<ServeOptions, "interceptors">,
+    Pick<ConnectRouterOptions, "interceptors" | "maxTimeoutMs" | "shutdownSignal"> {
+  /** The first context values of a call. Default: none. */
+  contextValues?: (context: KoalaContext) => ContextValues;
+}
+
+/**
+ * Offers the services that `routes` registers, the function that adapters of connect-es take, under a name. Resolves
+ * once the daemon routes calls here.
+ */
+export async function serveRouter(
+  mesh: Mesh,
+  options: ServeRouterOptions,
+  routes: (router: ConnectRouter) => void,
+): Promise<Server> {
+  const {
+    interceptors = [],
+    maxTimeoutMs,
+    shutdownSignal,
+    contextValues,
+    ...serveOptions
+  } = options;
+  const router = new RouterCollector(options.name, {
+    interceptors,
+    maxTimeoutMs,
+    shutdownSignal,
+    contextValues,
+  });
+  routes(router);
+  return await mesh.serve(serveOptions, (server) => router.addTo(server));
+}
