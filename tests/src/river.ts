@@ -46,5 +46,8 @@ export async function startRiver(
   const serverMesh = await connectTo(test, daemons.server, { name: "river-server" });
   const server = await serverMesh.serve({ name: "river" }, (r) => r.service(River, impl));
   const mesh = await connectTo(test, daemons.client, { name: "river-client" });
-  return { daemons, mesh, server, river: mesh.client(River, "river") };
+  const river = mesh.client(River, "river");
+  // A peer hears of the server a moment after the server does.
+  await river.still({}, { waitForReady: true });
+  return { daemons, mesh, server, river };
 }

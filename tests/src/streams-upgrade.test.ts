@@ -60,6 +60,7 @@ describe("streams and what carries them", { timeout: suiteMs }, () => {
       const child = startApp(t, daemons.server, "river-server", []);
       await child.line(/^serving$/);
       const river = (await connectTo(t, daemons.client)).client(River, "river");
+      await river.still({}, { waitForReady: true });
       const iterator = river.mirror([{ serial: 1n }])[Symbol.asyncIterator]();
       const drops = async function* (): AsyncGenerator<{ serial: bigint }> {
         for (let i = 0n; ; i++) {
