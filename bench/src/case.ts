@@ -1,12 +1,19 @@
 /** What is measured. */
 
+/** What a load program does. */
+export type LoadMethod = "echo" | "put" | StreamMethod;
+export type StreamMethod = "down" | "up" | "both";
+
 /** One kind of load. */
 export interface LoadCase {
   readonly name: string;
   /** Said above the table. */
   readonly title: string;
-  /** `echo` sends the bytes back, `put` answers with a number. */
-  readonly method: "echo" | "put";
+  /**
+   * `echo` sends the bytes back, `put` answers with a number; the others are streams: from the server, from
+   * the client, and there and back.
+   */
+  readonly method: LoadMethod;
   /** Bytes of the payload. */
   readonly bytes: number;
   /** Text beside the payload of `echo`; none when not given. */
@@ -39,6 +46,30 @@ export const loadCases: readonly LoadCase[] = [
     method: "put",
     bytes: 1 << 20,
     inFlight: 32,
+    comparedBy: "rate",
+  },
+  {
+    name: "stream",
+    title: "64 B messages from the server, one stream",
+    method: "down",
+    bytes: 64,
+    inFlight: 1,
+    comparedBy: "rate",
+  },
+  {
+    name: "stream-up",
+    title: "64 B messages from the client, one stream",
+    method: "up",
+    bytes: 64,
+    inFlight: 1,
+    comparedBy: "rate",
+  },
+  {
+    name: "stream-both",
+    title: "64 B messages there and back, one stream",
+    method: "both",
+    bytes: 64,
+    inFlight: 1,
     comparedBy: "rate",
   },
   {

@@ -3,12 +3,13 @@
  * program prints `{"ready":true}` first, answers each command with one line, and ends when it is told
  * `end` or its stdin ends.
  */
+import type { LoadMethod } from "./case.ts";
 import type { SampleFigures } from "./samples.ts";
 
 /** Call for so long. */
 export interface RunCommand {
   readonly op: "run";
-  readonly method: "echo" | "put";
+  readonly method: LoadMethod;
   readonly bytes: number;
   /** Goes beside the payload of `echo`. */
   readonly text?: string | undefined;

@@ -12,7 +12,9 @@ import { Echo } from "../gen/bench/v1/bench_pb.ts";
 import type { RunCommand } from "../load-command.ts";
 import { obeyCommands } from "../obey-commands.ts";
 import { checkReply, stampEnds } from "../payload.ts";
+import { runStream } from "../stream-load.ts";
 import { grpcMethod, grpcOptions } from "./grpc-method.ts";
+import { grpcStream } from "./grpc-streams.ts";
 
 const client = new Client(
   `127.0.0.1:${process.argv[2]}`,
@@ -52,5 +54,9 @@ function callOf({ method, bytes }: RunCommand): Call {
   return async () => checkReply(bytes, (await put({ data })).bytes);
 }
 
-await obeyCommands((command, samples) => runCalls(callOf(command), command, samples));
+await obeyCommands((command, samples) => {
+  const { method, bytes } = command;
+  if (method === "echo" || method === "put") return runCalls(callOf(command), command, samples);
+  return runStream(grpcStream(client, method, bytes), command);
+});
 client.close();

@@ -1,24 +1,25 @@
 /** protobuf-es messages over grpc-js, which knows nothing of them. */
 import {
   type DescMessage,
-  type DescMethodUnary,
+  type DescMethod,
   fromBinary,
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
 import type { MethodDefinition } from "@grpc/grpc-js";
 
-/** A unary method as grpc-js wants it described, with the codec that a TypeScript team has. */
+/** A method as grpc-js wants it described, with the codec that a TypeScript team has. */
 export function grpcMethod<I extends DescMessage, O extends DescMessage>({
   parent,
   name,
   input,
   output,
-}: DescMethodUnary<I, O>): MethodDefinition<MessageShape<I>, MessageShape<O>> {
+  methodKind,
+}: DescMethod & { input: I; output: O }): MethodDefinition<MessageShape<I>, MessageShape<O>> {
   return {
     path: `/${parent.typeName}/${name}`,
-    requestStream: false,
-    responseStream: false,
+    requestStream: methodKind === "client_streaming" || methodKind === "bidi_streaming",
+    responseStream: methodKind === "server_streaming" || methodKind === "bidi_streaming",
     requestSerialize: (message) => bufferOf(toBinary(input, message)),
     requestDeserialize: (bytes) => fromBinary(input, bytes),
     responseSerialize: (message) => bufferOf(toBinary(output, message)),

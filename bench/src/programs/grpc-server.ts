@@ -1,6 +1,13 @@
 /** Serves bench.v1.Echo over grpc-js on a free port, and says which. */
 import { create } from "@bufbuild/protobuf";
-import { Server, ServerCredentials, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import {
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerReadableStream,
+  type ServerWritableStream,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
 import type { EchoReply, EchoRequest, PutReply, PutRequest } from "../gen/bench/v1/bench_pb.ts";
 import { Echo, EchoReplySchema, PutReplySchema } from "../gen/bench/v1/bench_pb.ts";
 import { say, waitForEnd } from "../obey-commands.ts";
@@ -14,11 +21,37 @@ const handlers: UntypedServiceImplementation = {
     reply(null, create(EchoReplySchema, { payload: request.payload })),
   put: ({ request }: { request: PutRequest }, reply: Reply<PutReply>) =>
     reply(null, create(PutReplySchema, { bytes: checkEnds(request.data) })),
+  down: (stream: ServerWritableStream<EchoRequest, EchoReply>) => {
+    const message = create(EchoReplySchema, { payload: stream.request.payload });
+    const send = (): void => {
+      while (!stream.cancelled && stream.write(message));
+    };
+    stream.on("drain", send);
+    send();
+  },
+  up: (stream: ServerReadableStream<EchoRequest, PutReply>, reply: Reply<PutReply>) => {
+    let bytes = 0;
+    stream.on("data", () => bytes++);
+    stream.on("end", () => reply(null, create(PutReplySchema, { bytes })));
+  },
+  both: (stream: ServerDuplexStream<EchoRequest, EchoReply>) => {
+    stream.on("data", ({ payload }: EchoRequest) => {
+      if (!stream.write(create(EchoReplySchema, { payload }))) stream.pause();
+    });
+    stream.on("drain", () => stream.resume());
+    stream.on("end", () => stream.end());
+  },
 };
 
 const server = new Server(grpcOptions);
 server.addService(
-  { echo: grpcMethod(Echo.method.echo), put: grpcMethod(Echo.method.put) },
+  {
+    echo: grpcMethod(Echo.method.echo),
+    put: grpcMethod(Echo.method.put),
+    down: grpcMethod(Echo.method.down),
+    up: grpcMethod(Echo.method.up),
+    both: grpcMethod(Echo.method.both),
+  },
   handlers,
 );
 const port = await new Promise<number>((resolve, reject) => {

@@ -10,6 +10,8 @@ import { Echo } from "../gen/bench/v1/bench_pb.ts";
 import type { RunCommand } from "../load-command.ts";
 import { obeyCommands } from "../obey-commands.ts";
 import { checkReply, stampEnds } from "../payload.ts";
+import { runStream } from "../stream-load.ts";
+import { koalaStream } from "./koala-streams.ts";
 
 const copies = process.argv[2] === "copy";
 const appName = process.env["KOALA_BENCH_APP"];
@@ -38,5 +40,9 @@ function callOf({ method, bytes, text = "" }: RunCommand): Call {
 
 await plain.echo({ payload: new Uint8Array(1) }, firstCall);
 await viewed.put({ data: Uint8Array.of(0x5a) }, firstCall);
-await obeyCommands((command, samples) => runCalls(callOf(command), command, samples));
+await obeyCommands((command, samples) => {
+  const { method, bytes } = command;
+  if (method === "echo" || method === "put") return runCalls(callOf(command), command, samples);
+  return runStream(koalaStream(plain, method, bytes), command);
+});
 await mesh.close();

@@ -7,6 +7,17 @@ import { checkEnds } from "../payload.ts";
 const service: ServiceImpl<typeof Echo> = {
   echo: ({ payload }) => ({ payload }),
   put: ({ data }) => ({ bytes: checkEnds(data) }),
+  *down({ payload }) {
+    for (;;) yield { payload };
+  },
+  async up(requests) {
+    let bytes = 0;
+    for await (const _ of requests) bytes++;
+    return { bytes };
+  },
+  async *both(requests) {
+    for await (const { payload } of requests) yield { payload };
+  },
 };
 
 const mesh = await connect();

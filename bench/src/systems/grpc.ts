@@ -3,7 +3,7 @@ import type { System } from "./system.ts";
 /** Server and client in processes of their own, connected directly. */
 export const grpcSystem: System = {
   name: "grpc-js",
-  cases: ["latency", "rate", "goodput"],
+  cases: ["latency", "rate", "goodput", "stream", "stream-up", "stream-both"],
   byDefault: true,
   floors: {},
   start: async (stage) => {

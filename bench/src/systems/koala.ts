@@ -59,7 +59,7 @@ export async function startApps(
 /** One daemon, both apps on it. */
 export const koalaLocalSystem: System = {
   name: "koala-local",
-  cases: ["latency", "rate", "goodput"],
+  cases: ["latency", "rate", "goodput", "stream", "stream-up", "stream-both"],
   byDefault: true,
   floors: { latency: "floor-ring-local", rate: "floor-ring-local", goodput: "floor-tcp" },
   start: async (stage) => {
@@ -90,7 +90,7 @@ function twoHosts(
 /** Two daemons, linked over TCP on the loopback device. */
 export const koalaTcpSystem: System = twoHosts(
   "koala-tcp",
-  ["latency", "rate", "goodput"],
+  ["latency", "rate", "goodput", "stream", "stream-up", "stream-both"],
   true,
   [],
 );

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bench/v1/bench.proto.
  */
 export const file_bench_v1_bench: GenFile = /*@__PURE__*/
-  fileDesc("ChRiZW5jaC92MS9iZW5jaC5wcm90bxIIYmVuY2gudjEiLAoLRWNob1JlcXVlc3QSDwoHcGF5bG9hZBgBIAEoDBIMCgRuYW1lGAIgASgJIhwKCUVjaG9SZXBseRIPCgdwYXlsb2FkGAEgASgMIhoKClB1dFJlcXVlc3QSDAoEZGF0YRgBIAEoDCIZCghQdXRSZXBseRINCgVieXRlcxgBIAEoDTJrCgRFY2hvEjIKBEVjaG8SFS5iZW5jaC52MS5FY2hvUmVxdWVzdBoTLmJlbmNoLnYxLkVjaG9SZXBseRIvCgNQdXQSFC5iZW5jaC52MS5QdXRSZXF1ZXN0GhIuYmVuY2gudjEuUHV0UmVwbHliBnByb3RvMw");
+  fileDesc("ChRiZW5jaC92MS9iZW5jaC5wcm90bxIIYmVuY2gudjEiLAoLRWNob1JlcXVlc3QSDwoHcGF5bG9hZBgBIAEoDBIMCgRuYW1lGAIgASgJIhwKCUVjaG9SZXBseRIPCgdwYXlsb2FkGAEgASgMIhoKClB1dFJlcXVlc3QSDAoEZGF0YRgBIAEoDCIZCghQdXRSZXBseRINCgVieXRlcxgBIAEoDTKMAgoERWNobxIyCgRFY2hvEhUuYmVuY2gudjEuRWNob1JlcXVlc3QaEy5iZW5jaC52MS5FY2hvUmVwbHkSLwoDUHV0EhQuYmVuY2gudjEuUHV0UmVxdWVzdBoSLmJlbmNoLnYxLlB1dFJlcGx5EjQKBERvd24SFS5iZW5jaC52MS5FY2hvUmVxdWVzdBoTLmJlbmNoLnYxLkVjaG9SZXBseTABEjEKAlVwEhUuYmVuY2gudjEuRWNob1JlcXVlc3QaEi5iZW5jaC52MS5QdXRSZXBseSgBEjYKBEJvdGgSFS5iZW5jaC52MS5FY2hvUmVxdWVzdBoTLmJlbmNoLnYxLkVjaG9SZXBseSgBMAFiBnByb3RvMw");
 
 /**
  * @generated from message bench.v1.EchoRequest
@@ -112,6 +112,36 @@ export const Echo: GenService<{
     methodKind: "unary";
     input: typeof PutRequestSchema;
     output: typeof PutReplySchema;
+  },
+  /**
+   * Messages with this payload without end, until the caller has enough.
+   *
+   * @generated from rpc bench.v1.Echo.Down
+   */
+  down: {
+    methodKind: "server_streaming";
+    input: typeof EchoRequestSchema;
+    output: typeof EchoReplySchema;
+  },
+  /**
+   * Takes messages and says how many there were.
+   *
+   * @generated from rpc bench.v1.Echo.Up
+   */
+  up: {
+    methodKind: "client_streaming";
+    input: typeof EchoRequestSchema;
+    output: typeof PutReplySchema;
+  },
+  /**
+   * Sends each payload back as it comes.
+   *
+   * @generated from rpc bench.v1.Echo.Both
+   */
+  both: {
+    methodKind: "bidi_streaming";
+    input: typeof EchoRequestSchema;
+    output: typeof EchoReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_bench_v1_bench, 0);
