@@ -42,6 +42,8 @@ export const ownNames: readonly string[] = [
   "duration_ms",
   "request_bytes",
   "response_bytes",
+  "request_messages",
+  "response_messages",
   "metadata",
 ];
 

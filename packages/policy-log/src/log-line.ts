@@ -2,11 +2,19 @@
 import { originName, statusName } from "@koala/interface";
 import type { PolicyCall, PreparedMethod } from "@koala/policy";
 
+type MethodKind = PreparedMethod["method"]["kind"];
+
 /** What was noted of a call when its request passed; pooled. */
 export interface Noted {
   beganMicros: number;
   isSampled: boolean;
+  /** Of the request, or of all messages of the client. */
   requestBytes: number;
+  /** Of messages of the server. */
+  responseBytes: number;
+  /** Messages of streams: of the client, and of the server. */
+  requestMessages: number;
+  responseMessages: number;
   /** Names and values of fields, in JSON, one after the other. */
   readonly values: string[];
   /** The same of metadata. */
@@ -52,7 +60,11 @@ export function jsonLine(
   line += `,"origin":"${originName(call.origin)}"`;
   if (statusMessage !== "") line += `,"message":${JSON.stringify(statusMessage)}`;
   line += `,"duration_ms":${durationMs}`;
-  line += `,"request_bytes":${noted.requestBytes},"response_bytes":${call.responseBytes}`;
+  line += `,"request_bytes":${noted.requestBytes}`;
+  line += `,"response_bytes":${noted.responseBytes + call.responseBytes}`;
+  const { kind } = call.method;
+  if (takesStream(kind)) line += `,"request_messages":${noted.requestMessages}`;
+  if (returnsStream(kind)) line += `,"response_messages":${noted.responseMessages}`;
   if (noted.metadata.length > 0) line += `,"metadata":{${members(noted.metadata)}}`;
   if (noted.values.length > 0) line += `,${members(noted.values)}`;
   return `${line}}\n`;
@@ -71,7 +83,13 @@ export function textLine(
   line += ` target=${word(call.target)} id=${word(call.requestId)} side=${call.side}`;
   if (endpoint !== undefined) line += ` endpoint=${word(endpoint.label)}`;
   line += ` origin=${originName(call.origin)}`;
-  line += ` bytes=${noted.requestBytes}/${call.responseBytes}`;
+  line += ` bytes=${noted.requestBytes}/${noted.responseBytes + call.responseBytes}`;
+  const { kind } = call.method;
+  if (kind !== "unary") {
+    const requests = takesStream(kind) ? noted.requestMessages : 1;
+    const replies = returnsStream(kind) ? noted.responseMessages : Number(call.status === 0);
+    line += ` messages=${requests}/${replies}`;
+  }
   for (let i = 0; i < noted.metadata.length; i += 2) {
     line += ` ${word(noted.metadata[i]!)}=${noted.metadata[i + 1]}`;
   }
@@ -80,6 +98,14 @@ export function textLine(
   }
   if (statusMessage !== "") line += ` message=${JSON.stringify(statusMessage)}`;
   return `${line}\n`;
+}
+
+function takesStream(kind: MethodKind): boolean {
+  return kind === "client_streaming" || kind === "bidi_streaming";
+}
+
+function returnsStream(kind: MethodKind): boolean {
+  return kind === "server_streaming" || kind === "bidi_streaming";
 }
 
 function members(list: readonly string[]): string {

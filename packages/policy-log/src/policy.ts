@@ -75,6 +75,9 @@ export const logPolicy: PolicyDefinition<LogConfig, LogState> = definePolicy<Log
       beganMicros: 0,
       isSampled: false,
       requestBytes: 0,
+      responseBytes: 0,
+      requestMessages: 0,
+      responseMessages: 0,
       values: [],
       metadata: [],
     };
@@ -82,9 +85,24 @@ export const logPolicy: PolicyDefinition<LogConfig, LogState> = definePolicy<Log
     noted.isSampled = isSampled;
     // When the call ends, the request is not at hand any more.
     noted.requestBytes = call.requestBytes;
+    noted.responseBytes = 0;
+    noted.requestMessages = 0;
+    noted.responseMessages = 0;
     call.local = noted;
     (call.prepared as Prepared).fields.readRequest(call, noted.values);
     if (config.metadata.length > 0) readMetadata(call, config.metadata, noted.metadata);
+  },
+
+  onStreamMessage(message, call) {
+    const noted = call.local as Noted | undefined;
+    if (noted === undefined) return;
+    if (message.from === "client") {
+      noted.requestMessages++;
+      noted.requestBytes += message.bytes;
+    } else {
+      noted.responseMessages++;
+      noted.responseBytes += message.bytes;
+    }
   },
 
   onResponse(call, ctx) {

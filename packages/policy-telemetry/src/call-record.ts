@@ -11,8 +11,10 @@ export class CallRecord {
   base = 0;
   stamp = 0;
   startedMicros = 0;
-  /** Bytes of the request, as it came. */
+  /** Bytes of the request, as it came, or of all messages of the client. */
   requestBytes = 0;
+  /** Bytes of messages of the server. */
+  responseBytes = 0;
   /** "" when the call is not sampled; the rest of a span is then of no meaning. */
   spanId = "";
   traceId = "";

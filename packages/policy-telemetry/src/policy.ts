@@ -5,6 +5,7 @@ import {
   type PolicyContext,
   type PolicyDefinition,
   type PreparedMethod,
+  type StreamMessage,
 } from "@koala/policy";
 import { type CallRecord, CallRecords, recordOf } from "./call-record.ts";
 import { checkConfig, type TelemetryConfig, telemetryConfig } from "./config.ts";
@@ -70,6 +71,7 @@ export const telemetry: PolicyDefinition<TelemetryConfig, TelemetryState> = defi
   stop: (ctx) => ctx.state.batch.close(),
   reconfigure: (ctx) => ctx.state.batch.flush(),
   onRequest,
+  onStreamMessage,
   onResponse,
   export: (ctx): SavedState => {
     ctx.state.batch.flush();
@@ -110,10 +112,27 @@ function onRequest(call: PolicyCall, ctx: Context): undefined {
   record.base = base;
   record.stamp = state.stamp;
   record.requestBytes = call.requestBytes;
+  record.responseBytes = 0;
   numbers[base + Position.STARTED]!++;
   numbers[base + Position.REQUEST_BYTES]! += record.requestBytes;
   record.startedMicros = ctx.nowMicros();
   call.local = record;
+}
+
+function onStreamMessage(message: StreamMessage, call: PolicyCall, ctx: Context): undefined {
+  const { numbers, stamp } = ctx.state;
+  const { bytes } = message;
+  const record = recordOf(call.local);
+  const base = record !== undefined && record.stamp === stamp ? record.base : baseOf(call, ctx);
+  if (message.from === "client") {
+    numbers[base + Position.REQUEST_MESSAGES]!++;
+    numbers[base + Position.REQUEST_BYTES]! += bytes;
+    if (record !== undefined) record.requestBytes += bytes;
+    return;
+  }
+  numbers[base + Position.RESPONSE_MESSAGES]!++;
+  numbers[base + Position.RESPONSE_BYTES]! += bytes;
+  if (record !== undefined) record.responseBytes += bytes;
 }
 
 function onResponse(call: PolicyCall, ctx: Context): undefined {

@@ -15,6 +15,8 @@ function series(change: Partial<SeriesSnapshot> = {}): SeriesSnapshot {
   numbers[Position.STARTED] = 10;
   numbers[Position.REQUEST_BYTES] = 640;
   numbers[Position.RESPONSE_BYTES] = 1280;
+  numbers[Position.REQUEST_MESSAGES] = 70;
+  numbers[Position.RESPONSE_MESSAGES] = 90;
   const add = (status: Status, origin: Origin, micros: number, times: number): void => {
     numbers[Position.OUTCOMES + status * originCount + origin]! += times;
     numbers[Position.BUCKETS + bucketOf(micros)]! += times;
@@ -98,10 +100,17 @@ describe("renderMetrics", () => {
     assert.ok(!lines.some((line) => line.includes("caller=")));
   });
 
-  it("counts no messages of streams, of which there may be any number", () => {
-    const lines = render("prometheus", series({ kind: "server_streaming" }));
-    assert.ok(lines.some((line) => line.includes('grpc_type="server_stream"')));
-    assert.ok(!lines.some((line) => line.startsWith("grpc_client_msg_sent_total{")));
+  it("counts the messages of streams, of which there may be any number", () => {
+    for (const [kind, type, sent, received] of [
+      ["server_streaming", "server_stream", 10, 90],
+      ["client_streaming", "client_stream", 70, 6],
+      ["bidi_streaming", "bidi_stream", 70, 90],
+    ] as const) {
+      const lines = render("prometheus", series({ kind }));
+      const labels = method.replace("unary", type);
+      assert.ok(lines.includes(`grpc_client_msg_sent_total{${labels}} ${sent}`));
+      assert.ok(lines.includes(`grpc_client_msg_received_total{${labels}} ${received}`));
+    }
   });
 
   it("escapes what an app calls itself", () => {

@@ -99,17 +99,15 @@ function writeGrpc(
       text.sample(`${prefix}_handled_total`, `${pairs},grpc_code="${goCodes[status]}"`, count);
     }
   }
-  // A unary call has one request, and one reply when it succeeds.
+  // What is no stream has one request, and one reply when the call succeeds.
   const requests = side === "client" ? "msg_sent_total" : "msg_received_total";
   const replies = side === "client" ? "msg_received_total" : "msg_sent_total";
   const [sent, received] =
     side === "client"
       ? ["sent by the client", "received by the client"]
       : ["received on the server", "sent by the server"];
-  const unary = labelled.filter(({ series }) => series.kind === "unary");
-  const ok = (series: SeriesSnapshot): number => outcomes(series, 0);
-  writeAll(text, unary, `${prefix}_${requests}`, "counter", `Messages ${sent}.`, started);
-  writeAll(text, unary, `${prefix}_${replies}`, "counter", `Messages ${received}.`, ok);
+  counter(requests, `Messages ${sent}.`, requestMessages);
+  counter(replies, `Messages ${received}.`, responseMessages);
 
   const name = `${prefix}_handling_seconds`;
   text.metric(name, "histogram", `Time until an RPC was complete, seen ${where}, in seconds.`);
@@ -213,6 +211,16 @@ function pairsOf({ side, service, method, caller }: SeriesSnapshot): string {
 
 function started(series: SeriesSnapshot): number {
   return series.numbers[Position.STARTED]!;
+}
+
+function requestMessages(series: SeriesSnapshot): number {
+  const isStream = series.kind === "client_streaming" || series.kind === "bidi_streaming";
+  return isStream ? series.numbers[Position.REQUEST_MESSAGES]! : started(series);
+}
+
+function responseMessages(series: SeriesSnapshot): number {
+  const isStream = series.kind === "server_streaming" || series.kind === "bidi_streaming";
+  return isStream ? series.numbers[Position.RESPONSE_MESSAGES]! : outcomes(series, 0);
 }
 
 function outcomes(series: SeriesSnapshot, status: number): number {

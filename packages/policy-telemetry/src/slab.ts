@@ -14,7 +14,7 @@
 import { statusCount } from "@koala/interface";
 import { bucketCount } from "./histogram.ts";
 
-/** Changes with every change of what is in a slab. */
+/** Changes with what numbers mean, or where they are. Others may be added where there was nothing but zeros. */
 export const layoutVersion = 1;
 
 const headBytes = 64;
@@ -32,6 +32,9 @@ export const Position: {
   /** One for each status and origin: the status times `originCount`, plus the origin. */
   readonly OUTCOMES: number;
   readonly BUCKETS: number;
+  /** Messages of streams: of clients, and of servers. */
+  readonly REQUEST_MESSAGES: number;
+  readonly RESPONSE_MESSAGES: number;
 } = {
   STARTED: 0,
   REQUEST_BYTES: 1,
@@ -39,10 +42,12 @@ export const Position: {
   DURATION_MICROS: 3,
   OUTCOMES: 4,
   BUCKETS: 4 + statusCount * originCount,
+  REQUEST_MESSAGES: 4 + statusCount * originCount + bucketCount,
+  RESPONSE_MESSAGES: 5 + statusCount * originCount + bucketCount,
 };
 
 /** Numbers of a series, rounded up to whole cache lines: two runtimes never write to the same line. */
-export const numberCount: number = (Position.BUCKETS + bucketCount + 7) & ~7;
+export const numberCount: number = (Position.RESPONSE_MESSAGES + 1 + 7) & ~7;
 
 const seriesBytes = nameBytes + numberCount * 8;
 

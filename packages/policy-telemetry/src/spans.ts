@@ -115,7 +115,7 @@ export function endSpan(call: PolicyCall, record: CallRecord, endMicros: number)
     origin: call.origin,
     statusMessage: call.statusMessage.slice(0, statusMessageMax),
     requestBytes: record.requestBytes,
-    responseBytes: call.responseBytes,
+    responseBytes: record.responseBytes + call.responseBytes,
   };
 }
 
