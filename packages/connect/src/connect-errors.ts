@@ -21,6 +21,8 @@ export function connectErrorFrom(error: unknown, header?: Headers | null): Conne
 }
 
 function fromRpcError(error: RpcError, header: Headers | null): ConnectError {
+  // What the caller's own requests threw comes back to the caller.
+  if (error.status === Status.CANCELLED && error.cause instanceof ConnectError) return error.cause;
   const metadata = headersOf(error.metadata);
   if (header !== null) for (const [key, value] of header) metadata.append(key, value);
   const converted = new ConnectError(
