@@ -2,6 +2,7 @@
 import {
   create,
   type DescMethod,
+  type DescService,
   fromBinary,
   type Message,
   type MessageInitShape,
@@ -134,6 +135,27 @@ export async function drainStream<T>(
       look();
     });
   });
+}
+
+/** A service for servers of grpc-js. */
+export function definitionOf(service: DescService): grpc.ServiceDefinition {
+  return Object.fromEntries(
+    service.methods.map((method) => {
+      const { input, output, methodKind } = method;
+      return [
+        method.localName,
+        {
+          path: pathOf(method),
+          requestStream: methodKind === "client_streaming" || methodKind === "bidi_streaming",
+          responseStream: methodKind === "server_streaming" || methodKind === "bidi_streaming",
+          requestSerialize: (message: Message) => Buffer.from(toBinary(input, message)),
+          requestDeserialize: (bytes: Buffer) => fromBinary(input, bytes),
+          responseSerialize: (message: Message) => Buffer.from(toBinary(output, message)),
+          responseDeserialize: (bytes: Buffer) => fromBinary(output, bytes),
+        },
+      ];
+    }),
+  );
 }
 
 function pathOf({ parent, name }: DescMethod): string {

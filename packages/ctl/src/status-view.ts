@@ -35,11 +35,15 @@ function closureLines({ runtimes }: DaemonStatus, paint: Paint): string[] {
   return ["", ...formatTable(closureColumns, closures.slice(-closuresShown), paint)];
 }
 
-function gatewayText({ state, pid, restarts, lastFailure, ingresses }: GatewayStatus): string {
-  const doors = ingresses.map(({ address }) => address).join(", ");
-  const process = pid === 0 ? state : `${state}, process ${pid}`;
-  const ended = restarts === 0 ? "" : `, ended ${restarts} times, the last time by ${lastFailure}`;
-  return `${process}${doors === "" ? "" : `, ingress at ${doors}`}${ended}`;
+function gatewayText(gateway: GatewayStatus): string {
+  const { state, pid, restarts, lastFailure, ingresses, egresses } = gateway;
+  const parts = [pid === 0 ? state : `${state}, process ${pid}`];
+  if (ingresses.length > 0) {
+    parts.push(`ingress at ${ingresses.map(({ address }) => address).join(" and ")}`);
+  }
+  for (const { name, address } of egresses) parts.push(`egress ${name} to ${address}`);
+  if (restarts > 0) parts.push(`ended ${restarts} times, the last time by ${lastFailure}`);
+  return parts.join(", ");
 }
 
 /** The lines to print. */

@@ -17,6 +17,20 @@ export interface IngressSettings {
   readonly idleMs: number;
 }
 
+/** A server of gRPC outside of the mesh. */
+export interface EgressSettings {
+  /** What its services are offered as. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  /** Full names of the services; empty: all that it says it has. */
+  readonly services: readonly string[];
+  /** Path of a `FileDescriptorSet`; empty: the server is asked. */
+  readonly descriptors: string;
+  readonly connectMs: number;
+  readonly keepaliveMs: number;
+}
+
 export interface GatewaySettings {
   /** The daemon's folder. */
   readonly prefix: string;
@@ -27,6 +41,7 @@ export interface GatewaySettings {
   /** The gateway ends when its daemon was away for so long. */
   readonly lingerMs: number;
   readonly ingresses: readonly IngressSettings[];
+  readonly egresses: readonly EgressSettings[];
 }
 
 /** Limits and times of an ingress about which nobody has said anything. */
@@ -42,8 +57,16 @@ export const ingressDefaults: Omit<IngressSettings, "name" | "host" | "port"> = 
 };
 
 /** The same for the gateway as a whole. */
-export const gatewayDefaults: Omit<GatewaySettings, "prefix" | "ingresses"> = {
+export const gatewayDefaults: Omit<GatewaySettings, "prefix" | "ingresses" | "egresses"> = {
   messageBytes: 64 * 1024 * 1024,
   drainMs: 10_000,
   lingerMs: 30_000,
+};
+
+/** The same for an egress. */
+export const egressDefaults: Omit<EgressSettings, "name" | "host" | "port"> = {
+  services: [],
+  descriptors: "",
+  connectMs: 5000,
+  keepaliveMs: 30_000,
 };

@@ -5,7 +5,12 @@ import { parseArgs } from "node:util";
 import { messageOf } from "@koala/interface";
 import { resolvePrefix } from "@koala/mrpc";
 import { type Gateway, startGateway } from "./gateway.ts";
-import { type GatewaySettings, gatewayDefaults, ingressDefaults } from "./gateway-options.ts";
+import {
+  egressDefaults,
+  type GatewaySettings,
+  gatewayDefaults,
+  ingressDefaults,
+} from "./gateway-options.ts";
 import { isDaemonThere, removeState, writeState } from "./state-file.ts";
 
 const usage = `koala-gateway - gRPC, gRPC-Web and Connect at the edge of the mesh
@@ -14,6 +19,7 @@ Usage: koala-gateway [options]
 
   --prefix DIR            the daemon's folder (default: KOALA_PREFIX and so on)
   --ingress HOST:PORT     take calls at this address; port 0 takes a free one; may be repeated
+  --egress NAME=HOST:PORT offer the services of a server of gRPC under this name; may be repeated
   --route SERVICE=NAME    what a service is called in the mesh, if callers do not say; may be repeated
   --settings FILE         all of this and more as JSON, from the daemon that starts the gateway
   --help                  print this text and exit
@@ -52,9 +58,15 @@ async function main(): Promise<void> {
   for (const { name, address } of gateway.ingresses) {
     process.stdout.write(`koala-gateway: ingress ${name} at ${address}\n`);
   }
+  for (const { name, address } of gateway.egresses) {
+    process.stdout.write(`koala-gateway: egress ${name} to ${address}\n`);
+  }
   process.stdout.write("koala-gateway: ready\n");
   if (hash === undefined) return;
-  const doors = gateway.ingresses.map(({ name, address }) => ({ name, address }));
+  const doors = {
+    ingresses: gateway.ingresses.map(({ name, address }) => ({ name, address })),
+    egresses: gateway.egresses.map(({ name, address }) => ({ name, address })),
+  };
   writeState(settings.prefix, hash, doors);
   endWithDaemon(settings, end);
 }
@@ -84,6 +96,7 @@ function readOrders(): Orders | undefined {
       options: {
         prefix: { type: "string" },
         ingress: { type: "string", multiple: true },
+        egress: { type: "string", multiple: true },
         route: { type: "string", multiple: true },
         settings: { type: "string" },
         hash: { type: "string" },
@@ -103,9 +116,16 @@ function readOrders(): Orders | undefined {
       const [host, port] = splitAt(text, ":");
       return { ...ingressDefaults, name: text, host, port: portFrom(port), routes };
     });
-    if (ingresses.length === 0) throw new Error("nothing to do; expected --ingress HOST:PORT");
+    const egresses = (values.egress ?? []).map((text) => {
+      const [name, address] = splitAt(text, "=");
+      const [host, port] = splitAt(address, ":");
+      return { ...egressDefaults, name, host, port: portFrom(port) };
+    });
+    if (ingresses.length + egresses.length === 0) {
+      throw new Error("nothing to do; expected --ingress HOST:PORT or --egress NAME=HOST:PORT");
+    }
     const prefix = resolvePrefix(values.prefix);
-    return { settings: { ...gatewayDefaults, prefix, ingresses }, hash: undefined };
+    return { settings: { ...gatewayDefaults, prefix, ingresses, egresses }, hash: undefined };
   } catch (error) {
     process.stderr.write(`koala-gateway: ${messageOf(error)}\n\n${usage}`);
     process.exitCode = EXIT_USAGE;

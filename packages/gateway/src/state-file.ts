@@ -1,17 +1,21 @@
 /** What the gateway says of itself in the daemon's folder, and what it sees there of the daemon. */
 import { readFileSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { GATEWAY_STATE, type GatewayDoor, type GatewayState } from "@koala/protocol";
+import { GATEWAY_STATE, type GatewayState } from "@koala/protocol";
 
 /** Says that this process is the gateway of the folder, and what it does. */
-export function writeState(prefix: string, settings: string, ingresses: GatewayDoor[]): void {
+export function writeState(
+  prefix: string,
+  settings: string,
+  doors: Pick<GatewayState, "ingresses" | "egresses">,
+): void {
   const state: GatewayState = {
     pid: process.pid,
     startTicks: startTicksOf("self"),
     startedAt: new Date().toISOString(),
     version: "0.1.0",
     settings,
-    ingresses,
+    ...doors,
   };
   const path = join(prefix, GATEWAY_STATE);
   const next = `${path}.${process.pid}`;

@@ -76,6 +76,7 @@ describe("checkConfig", () => {
       },
       placements: [],
       ingresses: [],
+      egresses: [],
       log: { level: "info", file: "" },
       modules: { directories: [], base: "/box/conf" },
       policies: [],

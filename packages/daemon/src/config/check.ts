@@ -135,6 +135,10 @@ function buildConfig(
     placements: file.placements,
     policies: file.policies,
     ingresses: file.ingresses,
+    egresses: file.egresses.map(({ descriptors, ...egress }) => ({
+      ...egress,
+      descriptors: descriptors === "" ? "" : resolve(fileDirectory, descriptors),
+    })),
     modules: {
       directories: file.modules.directories.map((folder) => resolve(fileDirectory, folder)),
       base: fileDirectory,

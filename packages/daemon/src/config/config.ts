@@ -16,6 +16,8 @@ export interface Config {
   readonly modules: ModulesConfig;
   /** Doors for clients of gRPC; the gateway's. */
   readonly ingresses: readonly IngressConfig[];
+  /** Servers of gRPC that the gateway speaks for. */
+  readonly egresses: readonly EgressConfig[];
   /** In the order of the file. */
   readonly policies: readonly PolicyConfig[];
 }
@@ -141,6 +143,20 @@ export interface IngressConfig {
   readonly bodyMs: number;
   /** How long a connection may be without a request. */
   readonly idleMs: number;
+}
+
+/** A server of gRPC outside of the mesh. */
+export interface EgressConfig {
+  /** What its services are offered as. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  /** Full names; empty: all that it has. */
+  readonly services: readonly string[];
+  /** Absolute path of a file with descriptors; "" to ask the server. */
+  readonly descriptors: string;
+  readonly connectMs: number;
+  readonly keepaliveMs: number;
 }
 
 export interface ModulesConfig {

@@ -1,10 +1,11 @@
-/** The keys of `[[ingress]]`: what the gateway opens for clients of gRPC. */
+/** The keys of `[[ingress]]` and `[[egress]]`: what the gateway does for clients and servers of gRPC. */
 import { type Address, readAddress } from "./address.ts";
 import {
   countField,
   durationField,
   type Field,
   fieldOf,
+  fileField,
   nameField,
   requiredField,
   sizeField,
@@ -46,6 +47,43 @@ export const ingressKeys: {
   body_timeout: durationField({ minMicros: 100_000, maxMicros: hour, unit: "ms", default: "30s" }),
   idle_timeout: durationField({ minMicros: 100_000, maxMicros: hour, unit: "ms", default: "5m" }),
 };
+
+export const egressKeys: {
+  readonly name: Field<string>;
+  readonly address: Field<Address>;
+  readonly services: Field<string[]>;
+  readonly descriptors: Field<string>;
+  readonly connect_timeout: Field<number>;
+  readonly keepalive: Field<number>;
+} = {
+  name: requiredField<string>("1 to 255 characters", (value) =>
+    typeof value === "string" && value.length >= 1 && value.length <= 255
+      ? accept(value)
+      : refuse("a name of 1 to 255 characters"),
+  ),
+  address: requiredField<Address>("host:port, port 1 to 65535", (value) => readAddress(value, 1)),
+  services: servicesField(),
+  descriptors: fileField("what the server says of itself"),
+  connect_timeout: durationField({
+    minMicros: 10_000,
+    maxMicros: hour,
+    unit: "ms",
+    default: "5s",
+  }),
+  keepalive: durationField({ minMicros: 100_000, maxMicros: hour, unit: "ms", default: "30s" }),
+};
+
+/** Full names of services. */
+function servicesField(): Field<string[]> {
+  const expected = 'a list of full names of services, such as ["geo.v1.Geo"]';
+  const isService = (value: unknown): boolean =>
+    typeof value === "string" && /^[A-Za-z_][A-Za-z0-9_.]{0,254}$/.test(value);
+  const read = (value: unknown): Reading<string[]> =>
+    Array.isArray(value) && value.length <= 256 && value.every(isService)
+      ? accept(value as string[])
+      : refuse(expected);
+  return withDefault("[]", "list of services", fieldOf(read).prefault([]));
+}
 
 /** Names in the mesh by services. */
 function routesField(): Field<Record<string, string>> {

@@ -7,6 +7,7 @@ import { type Address, formatAddress, readAddress } from "./address.ts";
 import type {
   Config,
   DaemonConfig,
+  EgressConfig,
   IngressConfig,
   LimitsConfig,
   LinkConfig,
@@ -18,7 +19,7 @@ import type {
   PolicyConfig,
   RuntimeConfig,
 } from "./config.ts";
-import { ingressKeys } from "./edge-fields.ts";
+import { egressKeys, ingressKeys } from "./edge-fields.ts";
 import {
   callerField,
   countField,
@@ -168,12 +169,19 @@ const sections: Readonly<Record<string, Readonly<Record<string, z.ZodType>>>> = 
   log: logKeys,
   modules: modulesKeys,
   ingress: ingressKeys,
+  egress: egressKeys,
   policy: policyKeys,
   "policy.match": matchKeys,
 };
 
 /** Sections that are written `[[name]]`, once for each item. */
-export const repeatedSections: readonly string[] = ["peer", "placement", "ingress", "policy"];
+export const repeatedSections: readonly string[] = [
+  "peer",
+  "placement",
+  "ingress",
+  "egress",
+  "policy",
+];
 
 /** What the file says, in the shape of `Config`; what depends on the host is still open. */
 export interface FileConfig extends Omit<Config, "daemon" | "modules"> {
@@ -265,6 +273,18 @@ const ingressSection: z.ZodType<IngressConfig> = table(
   })),
 );
 
+const egressSection: z.ZodType<EgressConfig> = table(
+  z.strictObject(egressKeys).transform(({ name, address, services, descriptors, ...egress }) => ({
+    name,
+    host: address.host,
+    port: address.port,
+    services,
+    descriptors,
+    connectMs: egress.connect_timeout,
+    keepaliveMs: egress.keepalive,
+  })),
+);
+
 const policySection: z.ZodType<Omit<PolicyConfig, "order"> & { order: number | undefined }> = table(
   z.strictObject(policyKeys).transform(({ on_failure, budget, name, ...policy }) => ({
     ...policy,
@@ -296,11 +316,13 @@ export const fileSchema: z.ZodType<FileConfig> = z
     log: logSection.prefault({}),
     modules: modulesSection.prefault({}),
     ingress: z.array(ingressSection).prefault([]),
+    egress: z.array(egressSection).prefault([]),
     policy: z.array(policySection).prefault([]),
   })
-  .transform(({ peer, placement, ingress, policy, ...rest }) => ({
+  .transform(({ peer, placement, ingress, egress, policy, ...rest }) => ({
     ...rest,
     ingresses: ingress,
+    egresses: egress,
     peers: peer,
     placements: placement,
     policies: policy.map((item, index) => ({ ...item, order: item.order ?? defaultOrder(index) })),

@@ -11,11 +11,11 @@ const lingerMs = 30_000;
 
 /** What a gateway is to do, as JSON; undefined when there is nothing. */
 export function gatewaySettings(config: Config): string | undefined {
-  const { daemon, limits, ingresses } = config;
-  if (ingresses.length === 0) return undefined;
+  const { daemon, limits, ingresses, egresses } = config;
+  if (ingresses.length + egresses.length === 0) return undefined;
   const { prefix, drainMs } = daemon;
   const { messageBytes } = limits;
-  return JSON.stringify({ prefix, drainMs, messageBytes, lingerMs, ingresses });
+  return JSON.stringify({ prefix, drainMs, messageBytes, lingerMs, ingresses, egresses });
 }
 
 /** Names settings, and the version of the code that is to obey them. */

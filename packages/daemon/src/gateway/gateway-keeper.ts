@@ -55,8 +55,8 @@ export class GatewayKeeper {
     if (this.settings === undefined) return undefined;
     const { state, pid, restarts, lastFailure, running } = this;
     const startedAt = running?.startedAt ?? "";
-    const ingresses = running?.ingresses ?? [];
-    return { state, pid, startedAt, restarts, lastFailure, ingresses };
+    const { ingresses = [], egresses = [] } = running ?? {};
+    return { state, pid, startedAt, restarts, lastFailure, ingresses, egresses };
   }
 
   /** Starts what is wanted, or goes on with what is there. */

@@ -1,10 +1,10 @@
 /** The gateway of a daemon, as its admin socket shows it, and as it says of itself in the daemon's folder. */
 
-/** A door of the gateway. */
+/** An ingress or an egress of the gateway. */
 export interface GatewayDoor {
   /** As configured. */
   name: string;
-  /** `host:port`, with the real port. */
+  /** `host:port`: where it listens, with the real port, or where the server is that it speaks for. */
   address: string;
 }
 
@@ -19,6 +19,7 @@ export interface GatewayState {
   /** Hash of what it was told to do. */
   settings: string;
   ingresses: GatewayDoor[];
+  egresses: GatewayDoor[];
 }
 
 /** Name of that file. */
@@ -35,4 +36,5 @@ export interface GatewayStatus {
   restarts: number;
   lastFailure: string;
   ingresses: GatewayDoor[];
+  egresses: GatewayDoor[];
 }
