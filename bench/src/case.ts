@@ -73,6 +73,40 @@ export const loadCases: readonly LoadCase[] = [
     comparedBy: "rate",
   },
   {
+    name: "compat",
+    title:
+      "clients of other libraries over Koala and over HTTP/2, 64 B there and back, 1 in flight",
+    method: "echo",
+    bytes: 64,
+    inFlight: 1,
+    comparedBy: "latency",
+  },
+  {
+    name: "compat-rate",
+    title:
+      "clients of other libraries over Koala and over HTTP/2, 32 B there and back, 128 in flight",
+    method: "echo",
+    bytes: 32,
+    inFlight: 128,
+    comparedBy: "rate",
+  },
+  {
+    name: "ingress",
+    title: "grpc-js through the ingress port and directly, 64 B there and back, 1 in flight",
+    method: "echo",
+    bytes: 64,
+    inFlight: 1,
+    comparedBy: "latency",
+  },
+  {
+    name: "ingress-rate",
+    title: "grpc-js through the ingress port and directly, 32 B there and back, 128 in flight",
+    method: "echo",
+    bytes: 32,
+    inFlight: 128,
+    comparedBy: "rate",
+  },
+  {
     name: "policy-null",
     title: "64 B there and back, 1 in flight, through null policies in both daemons",
     method: "echo",

@@ -1,4 +1,4 @@
-/** Calls bench.v1.Echo over grpc-js on command: `grpc-client.js PORT`. */
+/** Calls bench.v1.Echo over grpc-js on command: `grpc-client.js koala|PORT`. */
 import {
   create,
   type DescMessage,
@@ -7,6 +7,7 @@ import {
   type MessageShape,
 } from "@bufbuild/protobuf";
 import { Client, credentials } from "@grpc/grpc-js";
+import { koalaChannel } from "@koala/grpc-js";
 import { type Call, runCalls } from "../call-load.ts";
 import { Echo } from "../gen/bench/v1/bench_pb.ts";
 import type { RunCommand } from "../load-command.ts";
@@ -16,11 +17,12 @@ import { runStream } from "../stream-load.ts";
 import { grpcMethod, grpcOptions } from "./grpc-method.ts";
 import { grpcStream } from "./grpc-streams.ts";
 
-const client = new Client(
-  `127.0.0.1:${process.argv[2]}`,
-  credentials.createInsecure(),
-  grpcOptions,
-);
+const [, , where = ""] = process.argv;
+const overKoala = where === "koala" ? { channelOverride: koalaChannel("bench") } : {};
+const client = new Client(`127.0.0.1:${where}`, credentials.createInsecure(), {
+  ...grpcOptions,
+  ...overKoala,
+});
 
 /** A method as a function that takes a plain object of fields, as Koala's clients have it. */
 function callFunction<I extends DescMessage, O extends DescMessage>(

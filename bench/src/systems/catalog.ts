@@ -1,4 +1,5 @@
 /** All systems, in the order in which they take turns and are shown. */
+import { compatSystems } from "./compat.ts";
 import { floorRingLocalSystem, floorRingTcpSystem } from "./floor-ring.ts";
 import { floorTcpSystem } from "./floor-tcp.ts";
 import { grpcSystem } from "./grpc.ts";
@@ -14,6 +15,7 @@ export const systems: readonly System[] = [
   floorTcpSystem,
   floorRingTcpSystem,
   floorRingLocalSystem,
+  ...compatSystems,
   ...policySystems,
 ];
 

@@ -3,7 +3,18 @@ import type { System } from "./system.ts";
 /** Server and client in processes of their own, connected directly. */
 export const grpcSystem: System = {
   name: "grpc-js",
-  cases: ["latency", "rate", "goodput", "stream", "stream-up", "stream-both"],
+  cases: [
+    "latency",
+    "rate",
+    "goodput",
+    "stream",
+    "stream-up",
+    "stream-both",
+    "compat",
+    "compat-rate",
+    "ingress",
+    "ingress-rate",
+  ],
   byDefault: true,
   floors: {},
   start: async (stage) => {

@@ -1,0 +1,18 @@
+/** Serves bench.v1.Echo with connect-node over HTTP/2 on a free port, and says which. */
+import { createServer } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { Echo } from "../gen/bench/v1/bench_pb.ts";
+import { say, waitForEnd } from "../obey-commands.ts";
+
+const server = createServer(
+  connectNodeAdapter({
+    routes: (router) => {
+      router.service(Echo, { echo: ({ payload }) => ({ payload }) });
+    },
+  }),
+);
+await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+say({ ready: true, port: (server.address() as AddressInfo).port });
+await waitForEnd();
+process.exit(0);
