@@ -24,7 +24,8 @@ const table = {
   "packages/policy": ["interface", "schema"],
   "packages/cel": ["interface", "schema", "policy"],
   "packages/policy-*": ["interface", "schema", "policy", "cel"],
-  // Policies that ship are found by name at run time, so the daemon never imports one.
+  // Policies that ship are found by name at run time, so the daemon never imports one; nor the gateway, whose program
+  // it starts.
   "packages/daemon": [
     ...belowProtocol,
     "protocol",
@@ -32,6 +33,7 @@ const table = {
     "policy",
     "cel",
     "policy-*",
+    "gateway",
     "transport-*",
   ],
   "packages/client": [...belowProtocol, "protocol"],

@@ -43,9 +43,8 @@ export async function decompress(
   try {
     return await gunzip(bytes, { maxOutputLength: Math.max(1, bytesMax) });
   } catch (cause) {
-    const isLarge =
-      cause instanceof Error && "code" in cause && cause.code === "ERR_BUFFER_TOO_LARGE";
-    if (isLarge) throw tooLarge("more than", bytesMax, bytesMax);
+    // What else may be wrong is a plain Error.
+    if (cause instanceof RangeError) throw tooLarge("more than", bytesMax, bytesMax);
     throw new RpcError(malformed, "a message that is said to be gzip is not", { cause });
   }
 }
