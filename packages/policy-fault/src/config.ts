@@ -26,6 +26,8 @@ export interface AbortConfig {
   readonly status: Status;
   readonly message: string;
   readonly probability: number;
+  /** Streams get so many messages through, of both sides together, before they end; unary calls pass. */
+  readonly messages?: number | undefined;
 }
 
 /** What may happen to a call. */
@@ -77,6 +79,7 @@ const abort: z.ZodType<AbortConfig> = z.strictObject({
   status: statusField().default(Status.UNAVAILABLE),
   message: z.string().max(1024).default("injected by the policy fault"),
   probability: probabilityField().default(1),
+  messages: z.int().min(0).max(1_000_000_000).optional(),
 });
 
 /** Type and defaults of the `config` table. */

@@ -16,6 +16,7 @@ testPage({
     "probability",
     "status",
     "message",
+    "messages",
     "method",
   ],
 });

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Status } from "@koala/interface";
-import { createPolicyHarness, type PolicyHarness, Shop, testPolicy } from "@koala/testing-policy";
+import {
+  createPolicyHarness,
+  type PolicyHarness,
+  Shop,
+  Stall,
+  testPolicy,
+} from "@koala/testing-policy";
 import fault from "./index.ts";
 
 function harnessFor(config: object): PolicyHarness {
@@ -20,6 +26,7 @@ testPolicy({
         abort: { probability: 0.3 },
       },
     },
+    { name: "streams that end midway", config: { abort: { messages: 4, probability: 0.5 } } },
     { name: "a rule for another method", config: { rules: [{ method: "Buy", abort: {} }] } },
   ],
   invalidConfigs: [
@@ -31,6 +38,7 @@ testPolicy({
     { name: "a probability", config: { abort: { probability: 2 } }, path: "abort.probability" },
     { name: "an unknown status", config: { abort: { status: "BAD" } }, path: "abort.status" },
     { name: "a rule without methods", config: { rules: [{ abort: {} }] }, path: "rules.0.method" },
+    { name: "messages", config: { abort: { messages: -1 } }, path: "abort.messages" },
     { name: "a seed", config: { seed: -1, abort: {} }, path: "seed" },
   ],
   denies: { abort: {} },
@@ -46,6 +54,31 @@ describe("fault", () => {
     harness.advance(1);
     assert.equal(call.outcome, "passed");
     assert.deepEqual({ ...harness.counters }, { delayed: 1, aborted: 0, given_up: 0 });
+  });
+
+  it("ends streams behind so many messages, and lets unary calls pass", () => {
+    const config = { delay: { time: "5ms" }, abort: { messages: 3, status: "ABORTED" } };
+    const harness = createPolicyHarness({ policy: fault, config, service: Stall });
+    const stream = harness.stream("Haggle");
+    harness.advance(5);
+    const messages = [stream.send(), stream.receive(), stream.send(), stream.receive()];
+    assert.deepEqual(
+      messages.map(({ outcome }) => outcome),
+      ["passed", "passed", "passed", "denied"],
+    );
+    assert.deepEqual([stream.call.status, stream.call.rule], [Status.ABORTED, "abort"]);
+    assert.equal(harness.counters["aborted"], 1);
+    const short = harness.stream("Watch");
+    harness.advance(5);
+    for (let i = 0; i < 3; i++) short.receive();
+    assert.equal(short.end().call.outcome, "passed");
+    const none = createPolicyHarness({
+      policy: fault,
+      config: { abort: { messages: 0 } },
+      service: Stall,
+    });
+    assert.equal(none.stream("Fill").send().outcome, "denied");
+    assert.equal(harnessFor({ abort: { messages: 0 } }).call("Find").outcome, "passed");
   });
 
   it("spreads delays over the range", () => {

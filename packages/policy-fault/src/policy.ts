@@ -27,6 +27,11 @@ interface Delayed {
   abort: AbortConfig | undefined;
 }
 
+/** A stream that ends after so many messages more. */
+interface Doomed {
+  left: number;
+}
+
 /** What an instance keeps. */
 export interface FaultState {
   /** Undefined without a seed. */
@@ -54,6 +59,8 @@ export const faultPolicy: PolicyDefinition<FaultConfig, FaultState> = definePoli
     return rule.delay === undefined && rule.abort === undefined ? false : rule;
   },
 
+  listens: (method, { config }) => ruleFor(config, method).abort?.messages !== undefined,
+
   start: (ctx) => ({ dice: diceFor(ctx), free: [] }),
 
   reconfigure(ctx, before) {
@@ -69,9 +76,16 @@ export const faultPolicy: PolicyDefinition<FaultConfig, FaultState> = definePoli
     return ends ? end(call, ctx, abort) : Verdict.PASS;
   },
 
+  onStreamMessage(_message, call, ctx) {
+    const { abort } = call.prepared as FaultRule;
+    const doomed = call.local as Doomed | undefined;
+    if (abort === undefined || doomed === undefined) return Verdict.PASS;
+    return doomed.left-- > 0 ? Verdict.PASS : deny(call, ctx, abort);
+  },
+
   onResponse(call, ctx) {
-    const delayed = call.local as Delayed | undefined;
-    if (delayed === undefined) return;
+    const delayed = call.local as Delayed | Doomed | undefined;
+    if (delayed === undefined || !("timer" in delayed)) return;
     // The caller has not waited for it.
     ctx.counters["given_up"]!++;
     release(delayed, call, ctx);
@@ -96,8 +110,10 @@ function ruleFor(
 ): FaultRule {
   const name = (pattern: string): string =>
     pattern.includes("/") ? `${service}/${method.name}` : method.name;
-  const rule = rules.find((candidate) => candidate.method.some((text) => fits(text, name(text))));
-  return rule ?? { method: ["*"], delay, abort };
+  const found = rules.find((candidate) => candidate.method.some((text) => fits(text, name(text))));
+  const rule = found ?? { method: ["*"], delay, abort };
+  const isNever = rule.abort?.messages !== undefined && method.kind === "unary";
+  return isNever ? { ...rule, abort: undefined } : rule;
 }
 
 /** Runtimes must not all do the same at the same time, so each has a sequence of its own. */
@@ -130,8 +146,7 @@ function createDelayed(ctx: Context): Delayed {
       const { call, abort } = delayed;
       if (call === undefined) return;
       release(delayed, call, ctx);
-      if (abort === undefined) call.resume();
-      else end(call, ctx, abort);
+      if (abort === undefined || end(call, ctx, abort) === Verdict.PASS) call.resume();
     }),
     call: undefined,
     abort: undefined,
@@ -148,7 +163,14 @@ function release(delayed: Delayed, call: PolicyCall, ctx: Context): void {
   ctx.state.free.push(delayed);
 }
 
-function end(call: PolicyCall, ctx: Context, { status, message }: AbortConfig): Verdict {
+/** Ends the call, now or behind some messages. */
+function end(call: PolicyCall, ctx: Context, abort: AbortConfig): Verdict {
+  if (abort.messages === undefined) return deny(call, ctx, abort);
+  call.local = { left: abort.messages } satisfies Doomed;
+  return Verdict.PASS;
+}
+
+function deny(call: PolicyCall, ctx: Context, { status, message }: AbortConfig): Verdict {
   ctx.counters["aborted"]!++;
   return call.deny(status, message, "abort");
 }

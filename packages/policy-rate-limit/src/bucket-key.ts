@@ -6,10 +6,13 @@ import {
   compileExpression,
   describeType,
   isProblems,
+  type KeptHeaders,
+  keepHeaders,
+  messageEnvironment,
   methodEnvironment,
   type Problem,
 } from "@koala/cel";
-import type { ConfigProblem, PolicyCall, PreparedMethod } from "@koala/policy";
+import type { ConfigProblem, PolicyCall, PreparedMethod, StreamMessage } from "@koala/policy";
 import type { RateLimitConfig } from "./config.ts";
 
 /** Values of these types can name a bucket. */
@@ -20,6 +23,15 @@ export interface KeySource {
   /** The key of all calls; undefined if it is each call's own. */
   readonly fixed: string | undefined;
   keyOf(call: PolicyCall): string;
+  /** Of calls whose messages have keys, each its own: what these need of the call later. */
+  readonly keep?: (call: PolicyCall) => KeptHeaders;
+  readonly keyOfMessage?: (message: StreamMessage, call: PolicyCall, kept: KeptHeaders) => string;
+}
+
+/** Whether the tokens of a method are taken by the messages of its streams. */
+export function countsMessages({ count }: RateLimitConfig, { method }: PreparedMethod): boolean {
+  const { kind } = method;
+  return count === "messages" && (kind === "client_streaming" || kind === "bidi_streaming");
 }
 
 /** Mistakes that can be seen without a method. */
@@ -29,9 +41,9 @@ export function checkKey({ key }: RateLimitConfig): ConfigProblem[] {
 }
 
 /** What is wrong with the expression for the messages of a method. */
-export function checkKeyFor({ key }: RateLimitConfig, method: PreparedMethod): ConfigProblem[] {
-  if (key === undefined) return [];
-  return compile(key, method).problems;
+export function checkKeyFor(config: RateLimitConfig, method: PreparedMethod): ConfigProblem[] {
+  if (config.key === undefined) return [];
+  return compile(config.key, method, countsMessages(config, method)).problems;
 }
 
 /** Undefined when the expression does not fit the method; `checkKeyFor` says why. */
@@ -44,18 +56,35 @@ export function keySourceFor(
   if (by === "method") return fixed(`${method.service}/${method.method.name}`);
   if (by === "caller") return { fixed: undefined, keyOf: ({ caller }) => callerKey(caller) };
   if (by === "target") return { fixed: undefined, keyOf: ({ target }) => target };
-  const { compiled } = compile(key!, method);
+  const { compiled } = compile(key!, method, countsMessages(config, method));
   if (compiled === undefined) return undefined;
   const input = new CallInput();
   const keyOf = (call: PolicyCall): string => {
     input.call = call;
     const value = compiled.evaluate(input);
     input.call = null;
-    if (typeof value === "string") return value;
-    // Calls without a key (a missing entry of a map, say) have one bucket together.
-    return typeof value === "object" ? "" : String(value);
+    return textOf(value);
   };
-  return { fixed: undefined, keyOf };
+  if (!countsMessages(config, method) || !compiled.variables.has("request")) {
+    return { fixed: undefined, keyOf };
+  }
+  const keyOfMessage = (message: StreamMessage, call: PolicyCall, kept: KeptHeaders): string => {
+    input.message = message;
+    input.headers = kept;
+    try {
+      return keyOf(call);
+    } finally {
+      input.message = null;
+      input.headers = null;
+    }
+  };
+  return { fixed: undefined, keyOf, keep: keepHeaders, keyOfMessage };
+}
+
+/** Calls without a key (a missing entry of a map, say) have one bucket together. */
+function textOf(value: unknown): string {
+  if (typeof value === "string") return value;
+  return typeof value === "object" ? "" : String(value);
 }
 
 function fixed(text: string): KeySource {
@@ -69,8 +98,10 @@ function callerKey({ app, host }: PolicyCall["caller"]): string {
 function compile(
   text: string,
   method: PreparedMethod,
+  ofMessages: boolean,
 ): { compiled?: Compiled; problems: ConfigProblem[] } {
-  const compiled = compileExpression(text, methodEnvironment(method));
+  const environment = ofMessages ? messageEnvironment(method) : methodEnvironment(method);
+  const compiled = compileExpression(text, environment);
   if (isProblems<Problem>(compiled)) {
     return {
       problems: compiled.map(({ message, offset }) => ({ path: ["key"], message, offset })),

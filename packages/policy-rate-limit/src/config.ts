@@ -10,6 +10,11 @@ export interface RateLimitConfig {
   readonly rate: number;
   /** Calls that may come at once after a pause; 80 ms worth of `rate` when not given, at least 1. */
   readonly burst: number;
+  /**
+   * What takes a token: calls, or messages that clients send. They differ for methods that take a stream:
+   * such a call takes one for each of its messages, and none for itself.
+   */
+  readonly count: "calls" | "messages";
   /** What has a bucket of its own: the whole attachment, or each caller, method, target, or value of `key`. */
   readonly by: LimitedBy;
   /** Expression whose value names the bucket; with `by = "key"` only. */
@@ -44,6 +49,7 @@ export const rateLimitConfig: z.ZodType<RateLimitConfig> = z
   .strictObject({
     rate: z.number().min(0.001).max(10_000_000),
     burst: z.int().min(1).max(10_000_000).optional(),
+    count: z.enum(["calls", "messages"]).default("calls"),
     by: z.enum(["policy", "caller", "method", "target", "key"]).default("policy"),
     key: z.string().min(1).max(4096).optional(),
     mode: z.enum(["reject", "queue"]).default("reject"),

@@ -7,8 +7,19 @@ testPage({
   policy,
   page: new URL("../../../docs/reference/policies/rate-limit.md", import.meta.url),
   smallest: { rate: 100 },
-  keys: ["rate", "burst", "by", "key", "mode", "keys_max", "status", "queue.length", "queue.wait"],
-  defaults: ["by", "mode", "keys_max"],
+  keys: [
+    "rate",
+    "burst",
+    "count",
+    "by",
+    "key",
+    "mode",
+    "keys_max",
+    "status",
+    "queue.length",
+    "queue.wait",
+  ],
+  defaults: ["count", "by", "mode", "keys_max"],
 });
 
 it("the default burst is 80 ms worth", () => {

@@ -33,6 +33,16 @@ testPolicy({
         by: "caller",
       },
     },
+    { name: "messages", config: { rate: 100, burst: 9, count: "messages", mode: "queue" } },
+    {
+      name: "messages by a key",
+      config: {
+        rate: 9,
+        count: "messages",
+        by: "key",
+        key: "caller.app + request.customer.id",
+      },
+    },
     { name: "a key", config: { rate: 5, by: "key", key: "caller.app + target", keys_max: 8 } },
   ],
   invalidConfigs: [

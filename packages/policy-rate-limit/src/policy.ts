@@ -1,3 +1,4 @@
+import type { KeptHeaders } from "@koala/cel";
 import {
   definePolicy,
   KeyHash,
@@ -6,7 +7,13 @@ import {
   type PolicyDefinition,
   Verdict,
 } from "@koala/policy";
-import { checkKey, checkKeyFor, type KeySource, keySourceFor } from "./bucket-key.ts";
+import {
+  checkKey,
+  checkKeyFor,
+  countsMessages,
+  type KeySource,
+  keySourceFor,
+} from "./bucket-key.ts";
 import { BucketTable } from "./bucket-table.ts";
 import { type RateLimitConfig, rateLimitConfig } from "./config.ts";
 import { type LineHost, type Waiting, WaitingLine } from "./waiting-line.ts";
@@ -25,8 +32,16 @@ export interface RateLimitState {
   waiting: number;
 }
 
+/** What is left with a call whose messages take tokens. */
+interface Counted {
+  /** Of all its messages; undefined if each has its own. */
+  readonly key: string | undefined;
+  readonly headers: KeptHeaders;
+}
+
 /** What is made once for a method. */
 interface Prepared {
+  readonly ofMessages: boolean;
   readonly source: KeySource;
   /** Hash of the fixed key. */
   readonly first: number;
@@ -53,8 +68,11 @@ export const rateLimitPolicy: PolicyDefinition<RateLimitConfig, RateLimitState> 
     if (source === undefined) return false;
     const { hash, table } = state;
     hash.of(table.salt + (source.fixed ?? ""));
-    return { source, first: hash.first, second: hash.second };
+    const ofMessages = countsMessages(config, method);
+    return { ofMessages, source, first: hash.first, second: hash.second };
   },
+
+  listens: (method, { config }) => countsMessages(config, method),
 
   start: createState,
 
@@ -65,7 +83,14 @@ export const rateLimitPolicy: PolicyDefinition<RateLimitConfig, RateLimitState> 
 
   onRequest(call, ctx) {
     const { state, config } = ctx;
-    const { source, first, second } = call.prepared as Prepared;
+    const { ofMessages, source, first, second } = call.prepared as Prepared;
+    if (ofMessages) {
+      call.local = {
+        key: source.keep === undefined ? (source.fixed ?? source.keyOf(call)) : undefined,
+        headers: source.keep?.(call) ?? [],
+      } satisfies Counted;
+      return Verdict.PASS;
+    }
     const { table, hash } = state;
     const nowMs = ctx.nowMs();
     if (source.fixed === undefined) hash.of(table.salt + source.keyOf(call));
@@ -83,9 +108,25 @@ export const rateLimitPolicy: PolicyDefinition<RateLimitConfig, RateLimitState> 
     return waitMs > 0 ? wait(call, ctx, bucket, waitMs) : reject(call, ctx, -waitMs);
   },
 
+  onStreamMessage(message, call, ctx) {
+    const { source } = call.prepared as Prepared;
+    // None for a call that began under another configuration, and has taken its token.
+    const counted = call.local as Counted | undefined;
+    if (message.from === "server" || counted === undefined) return Verdict.PASS;
+    const { table, hash } = ctx.state;
+    const key = source.keyOfMessage?.(message, call, counted.headers) ?? counted.key ?? "";
+    hash.of(table.salt + key);
+    const nowMs = ctx.nowMs();
+    const waitMs = table.take(table.find(hash.first, hash.second, nowMs), nowMs, 0);
+    ctx.counters["evicted"] = table.evicted;
+    if (waitMs !== 0) return reject(call, ctx, Math.abs(waitMs));
+    ctx.counters["passed"]!++;
+    return Verdict.PASS;
+  },
+
   onResponse(call, ctx) {
-    const waiting = call.local as Waiting | undefined;
-    if (waiting === undefined) return;
+    const waiting = call.local as Waiting | Counted | undefined;
+    if (waiting === undefined || !("line" in waiting)) return;
     // It has ended while it waited.
     ctx.counters["given_up"]!++;
     ctx.state.waiting--;
@@ -152,11 +193,11 @@ function wait(call: PolicyCall, ctx: Context, bucket: number, waitMs: number): V
 }
 
 function reject(call: PolicyCall, ctx: Context, afterMs: number): Verdict {
-  const { rate, by, status } = ctx.config;
+  const { rate, by, count, status } = ctx.config;
   ctx.counters["rejected"]!++;
   const delay = `${Math.max(1, Math.ceil(afterMs))}ms`;
   call.trailers.set("retry-delay", delay);
   const each = by === "policy" ? "" : ` for each ${by}`;
-  const message = `more than ${rate} calls a second${each}; there is room again in ${delay}`;
+  const message = `more than ${rate} ${count} a second${each}; there is room again in ${delay}`;
   return call.deny(status, message, "rate");
 }
