@@ -1,18 +1,7 @@
 /** Descriptors of services, from where users have them. */
 import { readFileSync } from "node:fs";
-import {
-  create,
-  createFileRegistry,
-  type DescService,
-  type FileRegistry,
-  fromBinary,
-} from "@bufbuild/protobuf";
-import {
-  type FileDescriptorProto,
-  FileDescriptorProtoSchema,
-  type FileDescriptorSet,
-  FileDescriptorSetSchema,
-} from "@bufbuild/protobuf/wkt";
+import { create, createFileRegistry, type DescService, fromBinary } from "@bufbuild/protobuf";
+import { type FileDescriptorProto, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { KoalaError, messageOf } from "@koala/interface";
 
 /**
@@ -32,7 +21,7 @@ export function servicesIn(source: DescriptorSource): readonly DescService[] {
   const what = given instanceof Uint8Array ? "bytes" : String(given);
   try {
     const bytes = given instanceof Uint8Array ? given : readFileSync(given);
-    return servicesOf(registryOf(fromBinary(FileDescriptorSetSchema, bytes)));
+    return servicesInSet(fromBinary(FileDescriptorSetSchema, bytes).file);
   } catch (cause) {
     throw new KoalaError(
       "ERR_GRPCJS_DESCRIPTORS",
@@ -42,18 +31,10 @@ export function servicesIn(source: DescriptorSource): readonly DescService[] {
   }
 }
 
-/** The services in encoded files, which may come in any order. Throws when some of what they import is not there. */
-export function servicesInFiles(files: readonly Uint8Array[]): readonly DescService[] {
-  const file = files.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
-  return servicesOf(registryOf(create(FileDescriptorSetSchema, { file })));
-}
-
-function servicesOf(registry: FileRegistry): readonly DescService[] {
-  return [...registry].filter((type) => type.kind === "service");
-}
-
-function registryOf(set: FileDescriptorSet): FileRegistry {
-  return createFileRegistry(create(FileDescriptorSetSchema, { file: sorted(set.file) }));
+/** The services in files, which may come in any order. Throws when some of what they import is not there. */
+export function servicesInSet(files: readonly FileDescriptorProto[]): readonly DescService[] {
+  const set = create(FileDescriptorSetSchema, { file: sorted(files) });
+  return [...createFileRegistry(set)].filter((type) => type.kind === "service");
 }
 
 /** Imports first, as the registry wants them. */

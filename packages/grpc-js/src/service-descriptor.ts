@@ -5,7 +5,8 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { MethodDefinition, ServiceDefinition } from "@grpc/grpc-js";
 import { KoalaError, messageOf } from "@koala/interface";
-import { howToDescribe, servicesInFiles } from "./descriptor-source.ts";
+import { howToDescribe } from "./descriptor-source.ts";
+import { servicesInLoaded } from "./loaded-descriptors.ts";
 
 type AnyMethod = MethodDefinition<unknown, unknown>;
 
@@ -69,7 +70,7 @@ function loadedDescriptor(definition: ServiceDefinition, name: string): DescServ
   }
   let desc: DescService | undefined;
   try {
-    desc = servicesInFiles(files).find(({ typeName }) => typeName === name);
+    desc = servicesInLoaded(files).find(({ typeName }) => typeName === name);
   } catch (cause) {
     const text = `${name}: the descriptors of proto-loader can't be used: ${messageOf(cause)}`;
     throw new KoalaError("ERR_GRPCJS_DESCRIPTORS", `${text}; ${howToDescribe}`, { cause });
