@@ -8,8 +8,10 @@ import { type Runtime, Timer } from "@koala/runtime";
 import type { FrameSender } from "./frame-sender.ts";
 import { offersInParts, offersOfOneFrame } from "./offers.ts";
 
-/** Of its time, a runtime spends at most one part in so many on lists for one peer. */
+/** Of its time, a runtime spends at most one part in so many on long lists for one peer. */
 const pauseFactor = 10;
+/** A list that takes less is told at once: whoever has just begun to serve is to be found. */
+const longListMs = 5;
 
 export interface ServiceTellerOptions {
   runtime: Runtime;
@@ -61,7 +63,8 @@ export class ServiceTeller {
       frames.sendJson(FrameType.SERVICES, 0, isLast ? { services } : { services, more: true });
     });
     const ended = performance.now();
-    this.notBefore = ended + pauseFactor * (ended - began);
+    const tookMs = ended - began;
+    if (tookMs > longListMs) this.notBefore = ended + pauseFactor * tookMs;
   }
 
   /** The link is gone, or goes on elsewhere. */
