@@ -87,7 +87,9 @@ export class Gate {
     const inFlight = table.inFlight(entry);
     if (!table.release(entry, generation)) return;
     const { adaptive } = ctx.config;
-    if (adaptive !== undefined && beganMicros > 0 && call.origin !== Origin.POLICY) {
+    // How long a stream is open says nothing about how busy its server is.
+    const isSample = call.method.kind === "unary" && call.origin !== Origin.POLICY;
+    if (adaptive !== undefined && beganMicros > 0 && isSample) {
       const micros = ctx.nowMicros() - beganMicros;
       this.adaptive.sample(entry, micros, inFlight, ctx.nowMs(), adaptive);
       ctx.counters["limit"] = this.limitOf(entry);
