@@ -50,7 +50,7 @@ export class ServiceLookup {
 
   /** The service. Rejects with an `RpcError`; with `waitForReady` it waits instead until somebody offers it. */
   async find(service: string, waitForReady: boolean): Promise<KnownService> {
-    for (;;) {
+    for (let isRepeated = false; ; isRepeated = true) {
       const { changes } = this;
       try {
         return await this.ask(service);
@@ -60,8 +60,13 @@ export class ServiceLookup {
           const text = `${service}: its descriptors are not known: ${messageOf(error)}`;
           throw unavailable(Status.UNAVAILABLE, text, error);
         }
-        if (!waitForReady) throw await this.missing(service, error);
-        if (changes === this.changes) await this.change();
+        if (!waitForReady) {
+          const offers = await this.mesh.services();
+          const found = offers.filter(({ name }) => name === this.target);
+          // It has come meanwhile.
+          const isThere = found.some((offer) => offer.service === service);
+          if (!isThere || isRepeated) throw this.missing(service, found, error);
+        } else if (changes === this.changes) await this.change();
       }
     }
   }
@@ -94,14 +99,17 @@ export class ServiceLookup {
     };
   }
 
-  private async missing(service: string, cause: unknown): Promise<RpcError> {
+  private missing(service: string, found: readonly ServiceOffer[], cause: unknown): RpcError {
     const { target } = this;
-    const names = (await this.mesh.services()).filter(({ name }) => name === target);
-    if (names.length === 0) {
+    if (found.length === 0) {
       return unavailable(Status.UNAVAILABLE, `nobody offers "${target}" here`, cause);
     }
-    const found = names.map((offer) => offer.service).join(", ");
-    const text = `"${target}" does not offer the service ${service}; it has ${found}`;
+    if (found.some((offer) => offer.service === service)) {
+      const text = `${service}: "${target}" offers it, but its descriptors could not be had`;
+      return unavailable(Status.UNAVAILABLE, text, cause);
+    }
+    const names = found.map((offer) => offer.service).join(", ");
+    const text = `"${target}" does not offer the service ${service}; it has ${names}`;
     return unavailable(Status.UNIMPLEMENTED, text, cause);
   }
 

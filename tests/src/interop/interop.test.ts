@@ -4,6 +4,7 @@
  * grpc-js and one for Koala.
  */
 import { describe, it, type TestContext } from "node:test";
+import { promisify } from "node:util";
 import * as grpc from "@grpc/grpc-js";
 import { koalaChannel, serveGrpcJs } from "@koala/grpc-js";
 import type { Mesh } from "@koala/mrpc";
@@ -19,6 +20,9 @@ import {
 } from "./definition.ts";
 import { grpcService } from "./grpc-service.ts";
 import { serveInterop } from "./native-service.ts";
+
+/** How long a server that has been started may be unknown on another host. */
+const startMsMax = 20_000;
 
 const servers = [
   {
@@ -87,5 +91,7 @@ function clientsOf(
 }
 
 async function runAll(t: TestContext, clients: InteropClients): Promise<void> {
+  const { test: client } = clients;
+  await promisify(client.waitForReady.bind(client))(Date.now() + startMsMax);
   for (const { name, run } of interopCases) await t.test(name, () => run(clients));
 }
