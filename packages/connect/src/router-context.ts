@@ -14,6 +14,9 @@ export interface MethodFacts {
   readonly contextValues: ((context: KoalaContext) => ContextValues) | undefined;
 }
 
+/** Why signals of calls that went well are aborted. To make one a call costs more than the call. */
+const ended = new DOMException("The call is over.", "AbortError");
+
 export class RouterContext implements HandlerContext {
   private readonly koala: KoalaContext;
   private readonly facts: MethodFacts;
@@ -79,7 +82,7 @@ export class RouterContext implements HandlerContext {
   }
 
   /** The handler has ended, or its result has been read. */
-  end(reason?: unknown): void {
+  end(reason: unknown = ended): void {
     if (this.isOver) return;
     this.isOver = true;
     this.stopListening?.();
@@ -108,7 +111,7 @@ export class RouterContext implements HandlerContext {
   private openController(): AbortController {
     const controller = new AbortController();
     if (this.isOver) {
-      controller.abort();
+      controller.abort(ended);
       return controller;
     }
     const { signal } = this.koala;
