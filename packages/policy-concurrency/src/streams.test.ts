@@ -27,14 +27,14 @@ describe("concurrency: streams", () => {
   it("say nothing about how long calls take", () => {
     const harness = createPolicyHarness({
       policy: concurrencyPolicy,
-      config: { limit: 4, adaptive: { min: 1, max: 100 } },
+      config: { limit: 20, adaptive: { max: 200, window: "20ms" } },
       service: Stall,
     });
     for (let i = 0; i < 60; i++) {
-      const streams = [1, 2, 3, 4].map(() => harness.stream("Watch"));
-      harness.advance(i < 30 ? 10 : 5000);
+      const streams = Array.from({ length: 20 }, () => harness.stream("Watch"));
+      harness.advance(i < 30 ? 30 : 5000);
       for (const stream of streams) stream.end();
-      assert.equal(harness.counters["limit"], 4);
+      assert.equal(harness.counters["limit"], 20);
     }
   });
 });
