@@ -14,6 +14,7 @@ export {
   type ChildOptions,
   freeze,
   spawnNode,
+  spawnProgram,
 } from "./process.ts";
 export { type CutOptions, PatternReceiver, PatternSender } from "./suites/byte-pattern.ts";
 export { type TransportSubject, testTransport } from "./suites/transport.ts";

@@ -53,12 +53,21 @@ export function spawnNode(
   options: ChildOptions = {},
 ): Child {
   const path = program instanceof URL ? fileURLToPath(program) : program;
-  const child = spawn(process.execPath, ["--enable-source-maps", path, ...args], {
+  return spawnProgram(process.execPath, ["--enable-source-maps", path, ...args], options);
+}
+
+/** Starts any program. Register `child.stop` with the test's `after`. */
+export function spawnProgram(
+  program: string,
+  args: readonly string[] = [],
+  options: ChildOptions = {},
+): Child {
+  const child = spawn(program, args, {
     stdio: ["pipe", "pipe", "pipe", ...(options.fds ?? [])],
     env: { ...process.env, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
-  return watchChild(child, `${path} ${args.join(" ")}`);
+  return watchChild(child, `${program} ${args.join(" ")}`);
 }
 
 /**
