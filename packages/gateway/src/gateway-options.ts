@@ -9,6 +9,8 @@ export interface IngressSettings {
   readonly routes: Readonly<Record<string, string>>;
   /** Origins whose pages may call from a browser; `*` stands for all. */
   readonly origins: readonly string[];
+  /** Whether channelz is served, which tells the addresses of clients. */
+  readonly channelz: boolean;
   readonly connections: number;
   readonly streams: number;
   readonly headerBytes: number;
@@ -48,6 +50,7 @@ export interface GatewaySettings {
 export const ingressDefaults: Omit<IngressSettings, "name" | "host" | "port"> = {
   routes: {},
   origins: [],
+  channelz: false,
   connections: 1024,
   streams: 256,
   headerBytes: 32 * 1024,

@@ -4,6 +4,7 @@ import { ServiceCatalog } from "./describe/service-catalog.ts";
 import { Egress } from "./egress/egress.ts";
 import type { GatewaySettings, IngressSettings } from "./gateway-options.ts";
 import { Ingress } from "./ingress/ingress.ts";
+import { channelzService } from "./services/channelz.ts";
 import { healthService } from "./services/health.ts";
 import { reflectionServices } from "./services/reflection.ts";
 
@@ -42,6 +43,7 @@ export async function startGateway(settings: GatewaySettings, log?: Log): Promis
       catalogs.push(catalog);
       catalog.add(healthService(catalog));
       for (const service of reflectionServices(catalog)) catalog.add(service);
+      if (ingress.channelz) catalog.add(channelzService({ ingresses, egresses }));
       const opened = new Ingress(ingressOptions(ingress, settings, catalog));
       ingresses.push(opened);
       await opened.start();
@@ -59,7 +61,7 @@ export async function startGateway(settings: GatewaySettings, log?: Log): Promis
 }
 
 function ingressOptions(
-  { name, host, port, origins, routes: _, ...limits }: IngressSettings,
+  { name, host, port, origins, routes: _, channelz: __, ...limits }: IngressSettings,
   { messageBytes }: GatewaySettings,
   catalog: ServiceCatalog,
 ): ConstructorParameters<typeof Ingress>[0] {

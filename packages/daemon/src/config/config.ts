@@ -131,6 +131,8 @@ export interface IngressConfig {
   readonly routes: Readonly<Record<string, string>>;
   /** Origins whose pages may call from a browser; `*` stands for all. */
   readonly origins: readonly string[];
+  /** Whether channelz is served, which tells the addresses of clients. */
+  readonly channelz: boolean;
   /** Connections at a time. */
   readonly connections: number;
   /** Streams of one connection at a time. */

@@ -11,6 +11,7 @@ import {
   sizeField,
   withDefault,
 } from "./field.ts";
+import { switchField } from "./policy-field.ts";
 import { accept, type Reading, refuse } from "./reading.ts";
 
 const kiB = 1024;
@@ -22,6 +23,7 @@ export const ingressKeys: {
   readonly name: Field<string | undefined>;
   readonly routes: Field<Record<string, string>>;
   readonly origins: Field<string[]>;
+  readonly channelz: Field<boolean>;
   readonly connections: Field<number>;
   readonly streams: Field<number>;
   readonly headers: Field<number>;
@@ -35,6 +37,7 @@ export const ingressKeys: {
   name: nameField("the address"),
   routes: routesField(),
   origins: originsField(),
+  channelz: switchField(false),
   connections: countField({ min: 1, max: 65536, default: 1024 }),
   streams: countField({ min: 1, max: 65536, default: 256 }),
   headers: sizeField({ min: kiB, max: 256 * kiB, default: "32KiB" }),

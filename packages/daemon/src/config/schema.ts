@@ -264,6 +264,7 @@ const ingressSection: z.ZodType<IngressConfig> = table(
     port: listen.port,
     routes,
     origins: ingress.origins,
+    channelz: ingress.channelz,
     connections: ingress.connections,
     streams: ingress.streams,
     headerBytes: ingress.headers,

@@ -22,6 +22,9 @@ export class Egress {
   readonly name: string;
   /** Full names of what is served; empty until the server has said what it offers. */
   services: readonly string[] = [];
+  readonly calls: { started: number; succeeded: number; failed: number } = {
+    ...{ started: 0, succeeded: 0, failed: 0 },
+  };
   private readonly options: EgressOptions;
   private readonly session: UpstreamSession;
   private server: Server | null = null;
@@ -33,6 +36,11 @@ export class Egress {
     this.options = options;
     this.name = options.settings.name;
     this.session = new UpstreamSession(options.settings);
+  }
+
+  /** Whether there is a connection to the server. */
+  get isUp(): boolean {
+    return this.session.isUp;
   }
 
   /** Where the server is. */
@@ -93,7 +101,7 @@ export class Egress {
       requests: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
       context: HandlerContext,
     ): AsyncGenerator<Uint8Array> =>
-      callUpstream(this.session, path, requests, this.optionsOf(method, context));
+      this.counted(callUpstream(this.session, path, requests, this.optionsOf(method, context)));
     switch (method.methodKind) {
       case "unary":
         return (request: Uint8Array, context: HandlerContext) =>
@@ -105,6 +113,22 @@ export class Egress {
           only(method, call(requests, context));
       case "bidi_streaming":
         return call;
+    }
+  }
+
+  /** A call that nobody wants to the end has not failed. */
+  private async *counted(messages: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const { calls } = this;
+    calls.started++;
+    let hasFailed = false;
+    try {
+      yield* messages;
+    } catch (error) {
+      hasFailed = true;
+      throw error;
+    } finally {
+      if (hasFailed) calls.failed++;
+      else calls.succeeded++;
     }
   }
 

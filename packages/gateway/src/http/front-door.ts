@@ -44,6 +44,7 @@ export interface DoorConnection {
   readonly since: Date;
   kind: "unknown" | "http1" | "http2";
   requests: number;
+  lastRequest: Date | null;
   open: number;
 }
 
@@ -159,6 +160,7 @@ export class FrontDoor {
       since: new Date(),
       kind: "unknown",
       requests: 0,
+      lastRequest: null,
       open: 0,
     };
     this.connections.add(connection);
@@ -252,6 +254,7 @@ export class FrontDoor {
     const connection = peer === undefined ? undefined : this.byPeer.get(peer);
     if (connection !== undefined) {
       connection.requests++;
+      connection.lastRequest = new Date();
       connection.open++;
     }
     end.once("close", () => {
