@@ -2,9 +2,20 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Status } from "@koala/interface";
-import type { PolicySpec } from "@koala/protocol";
+import {
+  type PolicySpec,
+  SlotFlag,
+  SlotKind,
+  W_CALL,
+  W_COUNT,
+  W_INLINE_LENGTH,
+  W_KIND,
+  W_TARGET,
+} from "@koala/protocol";
+import { serviceSchemaOf } from "@koala/schema";
 import { until } from "@koala/testing";
-import type { Drop } from "./gen/test/v1/river_pb.ts";
+import { type Drop, River } from "./gen/test/v1/river_pb.ts";
+import { openHostileApp } from "./hostile-app-helper.ts";
 import { rejection } from "./rejection.ts";
 import { nothingIsOpen, type RiverStage, type Seen, startRiverStage } from "./river-stage.ts";
 
@@ -34,6 +45,9 @@ export default definePolicy({
   },
 });
 `;
+
+const schema = serviceSchemaOf(River);
+const MIRROR = schema.methods.findIndex(({ name }) => name === "Mirror");
 
 interface Sent {
   readonly text: string;
@@ -163,6 +177,27 @@ for (const hosts of [2, 1]) {
         await nothingIsOpen(stage.client, stage.server);
       });
     }
+
+    it("does not show a malformed message to a policy, alone or in a block", async (t) => {
+      const stage = await startRiverStage(t, hosts, script);
+      await stage.attach(stage.client, specOf(stage, "client", { from: "client" }));
+      for (const count of [1, 3]) {
+        const app = await openHostileApp(t, stage.client).hello();
+        const binding = await app.bind("river", schema);
+        const call = { [W_CALL]: 0, [W_TARGET]: binding };
+        app.slot({ ...call, [W_KIND]: SlotKind.CALL | (SlotFlag.NO_BLOCK << 8) | (MIRROR << 16) });
+        app.sendHeap.u8.fill(0xff, 0, 256);
+        app.slot({ ...call, [W_KIND]: SlotKind.MESSAGE, [W_INLINE_LENGTH]: 256, [W_COUNT]: count });
+        app.ring();
+        const { code, message } = await app.end();
+        assert.equal(code, "ERR_APP_PROTOCOL");
+        assert.match(message, /malformed/);
+      }
+      assert.deepEqual(textsOf((await mirror(stage, ["a", "b"])).back), ["a", "b"]);
+      const { client } = await stage.countersOf(stage.client, "script");
+      assert.ok(client! <= 3, "those of the hostile app counted at most once, and were not read");
+      await nothingIsOpen(stage.client, stage.server);
+    });
 
     it("sees every message of every kind of call once", async (t) => {
       const stage = await startRiverStage(t, hosts, script);
