@@ -6,7 +6,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { postAdmin } from "@koala/ctl";
+import { askAdmin, postAdmin } from "@koala/ctl";
 import { KoalaError } from "@koala/interface";
 import type { ChangeAnswer } from "@koala/protocol";
 import { changeCaseName } from "./case.ts";
@@ -48,6 +48,12 @@ async function attach({ prefix }: Place): Promise<number> {
   return pauseOf(await postAdmin(prefix, "/v1/policies/attach", { policy }));
 }
 
+/** The daemon's main thread has something to do, and nothing changes. */
+async function ask({ prefix }: Place): Promise<number> {
+  await askAdmin(prefix, "/v1/status");
+  return 0;
+}
+
 async function detach({ prefix }: Place): Promise<number> {
   return pauseOf(await postAdmin(prefix, "/v1/policies/detach", { name: "change" }));
 }
@@ -82,6 +88,7 @@ async function upgradePolicy({ prefix, policyFile }: Place): Promise<number> {
 
 const changes: readonly Change[] = [
   { name: "nothing", times: 20, seconds: 0.4, make: async () => 0 },
+  { name: "ask", times: 20, seconds: 0.4, make: ask },
   { name: "attach", times: 20, seconds: 0.4, make: attach },
   { name: "detach", times: 20, seconds: 0.4, make: detach },
   {
