@@ -1,5 +1,11 @@
 /** A channel of grpc-js whose calls go over the mesh. */
-import { type ChannelInterface, connectivityState, type Deadline, propagate } from "@grpc/grpc-js";
+import {
+  type Channel,
+  type ChannelInterface,
+  connectivityState,
+  type Deadline,
+  propagate,
+} from "@grpc/grpc-js";
 import { KoalaError } from "@koala/interface";
 import { type ConnectOptions, connect, type Mesh } from "@koala/mrpc";
 import { Connectivity } from "./connectivity.ts";
@@ -27,8 +33,10 @@ export interface KoalaChannelOptions extends Omit<ConnectOptions, "interceptors"
  * A channel to what is offered as `target`, for `channelOverride` of generated clients of grpc-js, and for
  * `createClient` of nice-grpc. Throws a `KoalaError` for descriptors that can't be read; all else is said by calls.
  */
-export function koalaChannel(target: string, options: KoalaChannelOptions = {}): ChannelInterface {
-  return new KoalaChannel(target, options);
+export function koalaChannel(target: string, options: KoalaChannelOptions = {}): Channel {
+  // The type of grpc-js's own class, which has a private member: nice-grpc takes no other one.
+  const channel: ChannelInterface = new KoalaChannel(target, options);
+  return channel as Channel;
 }
 
 class KoalaChannel implements ChannelInterface, CallChannel {
