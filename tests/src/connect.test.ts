@@ -5,7 +5,8 @@ import { createRouterTransport } from "@connectrpc/connect";
 import { koalaTransport, serveRouter } from "@koala/connect";
 import { connect, loopback, type Mesh } from "@koala/mrpc";
 import { atEnd, startCluster, startDaemon } from "./cluster.ts";
-import { type Carry, scenes } from "./connect-scenes.ts";
+import type { Carry } from "./connect-scene.ts";
+import { scenes } from "./connect-scenes.ts";
 
 /** In one process, by connect-es alone: what the others are compared with. */
 const original: Carry = async (routes, { router, interceptors, defaultTimeoutMs } = {}) =>

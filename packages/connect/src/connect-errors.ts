@@ -38,7 +38,6 @@ function fromRpcError(error: RpcError, header: Headers | null): ConnectError {
 
 /** Why there is no call at all. */
 function codeOf({ code }: KoalaError): Code {
-  if (code.startsWith("ERR_CONNECT_")) return Code.Unavailable;
   return code === "ERR_CLIENT_TARGET" ? Code.InvalidArgument : Code.Internal;
 }
 

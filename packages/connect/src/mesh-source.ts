@@ -44,7 +44,7 @@ export class MeshSource {
       return mesh;
     } catch (error) {
       this.connecting = null;
-      throw error;
+      throw ConnectError.from(error, Code.Unavailable);
     }
   }
 }
