@@ -178,6 +178,26 @@ describe("gRPC through an ingress", { timeout: 180_000 }, () => {
     assert.equal(await pidOf("second"), second.pid);
   });
 
+  it("is an app to policies, whose denials say which rule it was", async (t) => {
+    const config = `
+      [[policy]]
+      name = "edge"
+      use = "acl"
+      match = { caller = "koala-gateway", method = "Fail" }
+      config = { default = "deny" }
+    `;
+    const daemon = await startDaemon(t, { config });
+    await serveProbe(t, daemon);
+    const { address } = await startGateway(t, daemon);
+    const client = new GrpcClient(t, address);
+    assert.equal((await client.unary(echo, { text: "allowed" })).code, status.OK);
+    const { code, trailer } = await client.unary(fail, {});
+    assert.equal(code, status.PERMISSION_DENIED);
+    assert.deepEqual(trailer.get("koala-policy"), ["edge"]);
+    assert.deepEqual(trailer.get("koala-origin"), ["policy"]);
+    assert.equal(trailer.get("koala-request-id").length, 1);
+  });
+
   it("keeps its connections and calls while the daemon is replaced", async (t) => {
     const daemon = await startDaemon(t);
     await serveProbe(t, daemon);
