@@ -16,9 +16,11 @@ function read(path: string): string {
   return readFileSync(new URL(path, root), "utf8");
 }
 
-/** The first code block of a language behind a heading. */
+/** The first code block of a language behind the heading with a number, or behind a text. */
 function blockOf(heading: string, language: string): string {
-  const section = guide.slice(guide.indexOf(`## ${heading}`));
+  const start = guide.indexOf(/^\d/.test(heading) ? `## ${heading}` : heading);
+  assert.ok(start >= 0, `${heading} is in the guide`);
+  const section = guide.slice(start);
   const block = new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, "m").exec(section);
   assert.ok(block !== null, `${heading} has a block of ${language}`);
   return block[1]!;
@@ -56,6 +58,11 @@ describe("the guide to write a policy", () => {
   it("shows the files of examples/policy", () => {
     assert.equal(blockOf("2.", "ts"), read("examples/policy/src/no-shouting.ts"));
     assert.equal(blockOf("4.", "ts"), read("examples/policy/src/no-shouting.test.ts"));
+    assert.equal(blockOf("6.", "ts"), read("examples/policy/src/stream-quota.ts"));
+    assert.equal(
+      blockOf("The harness has", "ts"),
+      read("examples/policy/src/stream-quota.test.ts"),
+    );
   });
 
   it("gets the policy onto live calls, changed while it is there, and off again", async (t) => {
