@@ -77,12 +77,13 @@ export async function compileCpp(folder: string): Promise<string> {
   await protoc(folder, "grpc_cpp", serviceFiles);
   const program = join(folder, "interop");
   const sources = messageFiles.map((file) => join(folder, file.replace(".proto", ".pb.cc")));
-  // The generated code has warnings of its own.
-  const flags = ["-std=c++17", "-O1", "-w", "-I", folder, "-o", program];
-  const libraries = ["grpc++_reflection", "grpc++", "grpc", "gpr", "protobuf"];
   await run("g++", [
-    ...[...flags, peerSource("interop.cc"), ...sources, "-pthread"],
-    ...libraries.map((name) => `-l${name}`),
+    // The generated code has warnings of its own.
+    ...["-std=c++17", "-O1", "-w", "-pthread", "-I", folder, "-o", program],
+    ...[peerSource("interop.cc"), ...sources],
+    // The headers call what further libraries have, on which these depend.
+    "-Wl,--copy-dt-needed-entries",
+    ...["grpc++_reflection", "grpc++", "grpc", "protobuf"].map((name) => `-l${name}`),
   ]);
   return program;
 }
