@@ -17,6 +17,8 @@ const compiler = join(root, "node_modules/typescript/bin/tsc");
 const blocks = blocksOf(readFileSync(join(root, "docs/guides/migrate.md"), "utf8"));
 const libraries = ["connect", "grpc-js", "nice-grpc"] as const;
 type Library = (typeof libraries)[number];
+/** Of a server: its own port, both, the mesh alone. */
+const states = ["before", "after", "last"] as const;
 
 const expected = [
   "Invalid_argument: you are there already",
@@ -30,8 +32,8 @@ function blocksFor(file: string): Block[] {
   return blocks.filter((block) => block.file === file);
 }
 
-function contentOf(file: string): string {
-  const [block] = blocksFor(file);
+function contentOf(file: string, index = 0): string {
+  const block = blocksFor(file)[index];
   assert.ok(block !== undefined, `the guide shows ${file}`);
   return block.text;
 }
@@ -45,7 +47,7 @@ function said(output: string): string[] {
     .sort();
 }
 
-/** Everything that the guide shows as a project: `before/connect/server.ts`, `after/connect/server.ts`. */
+/** Everything that the guide shows as a project, in each state: `before/connect/server.ts`. */
 function writeProject(folder: string): void {
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }\n');
@@ -56,10 +58,11 @@ function writeProject(folder: string): void {
   const sources = new Map<string, string>();
   for (const { file, language, text } of blocks) {
     if (language === "ts") {
-      sources.set(`before/${file}`, text);
-      sources.set(`after/${file}`, text);
+      const isLast = sources.has(`before/${file}`);
+      for (const state of isLast ? ["last"] : states) sources.set(`${state}/${file}`, text);
     } else if (language === "diff") {
-      sources.set(`after/${file}`, patched(sources.get(`after/${file}`) ?? "", text, file));
+      const changed = patched(sources.get(`before/${file}`) ?? "", text, file);
+      for (const state of ["after", "last"]) sources.set(`${state}/${file}`, changed);
     }
   }
   for (const [file, text] of sources) {
@@ -67,7 +70,7 @@ function writeProject(folder: string): void {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text);
   }
-  for (const state of ["before", "after"]) {
+  for (const state of states) {
     for (const library of libraries) {
       const gen = join(folder, "src", state, library, "gen");
       const made = join(root, "tests/guide/gen", library);
@@ -152,7 +155,7 @@ describe("the guide to move a service", { timeout: 180_000 }, () => {
     for (const library of libraries) {
       for (const program of ["server", "client"]) {
         const languages = blocksFor(`${library}/${program}.ts`).map(({ language }) => language);
-        assert.deepEqual(languages, ["ts", "diff"], `${library}/${program}`);
+        assert.deepEqual(languages.slice(0, 2), ["ts", "diff"], `${library}/${program}`);
       }
     }
   });
@@ -182,6 +185,36 @@ describe("the guide to move a service", { timeout: 180_000 }, () => {
       await assertCalls(t, library, "after", { KOALA_PREFIX: a.prefix });
     });
   }
+
+  for (const library of ["connect", "grpc-js"] as const) {
+    it(`takes the port of a service of ${library} away, and ends it in order`, async (t) => {
+      const env = { KOALA_PREFIX: (await startDaemon(t)).prefix };
+      const server = start(t, `last/${library}/server`, env);
+      await server.line(/^serving rides$/);
+      await assertCalls(t, library, "after", env);
+      assert.deepEqual(await server.stop(), { code: 0, signal: null }, server.output());
+    });
+  }
+
+  it("tests a service of connect-es without a daemon", async (t) => {
+    const child = start(t, "before/connect/rides.test", {});
+    assert.deepEqual(await child.exit(), { code: 0, signal: null }, child.output());
+  });
+
+  it("lets clients of all libraries call a server that does not move", async (t) => {
+    const address = await serve(t, "grpc-js", "before");
+    const config = contentOf("/etc/koala/koala.toml", 1)
+      .replace("127.0.0.1:8080", address)
+      .replace("/etc/koala/ride.binpb", join(folder, "ride.binpb"));
+    const daemon = await startDaemon(t, { config });
+    await until("the rides are offered", async () => {
+      const { stdout } = await runCtl(daemon.prefix, ["services"]);
+      return /\brides\b/.test(stdout);
+    });
+    for (const library of libraries) {
+      await assertCalls(t, library, "after", { KOALA_PREFIX: daemon.prefix });
+    }
+  });
 
   it("lets clients of one library call servers of another", async (t) => {
     const daemon = await startDaemon(t);

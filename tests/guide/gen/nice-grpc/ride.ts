@@ -6,7 +6,6 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import type { CallContext, CallOptions } from "nice-grpc-common";
 
 export const protobufPackage = "ride.v1";
 
@@ -364,19 +363,6 @@ export const RideServiceDefinition = {
   },
 } as const;
 
-export interface RideServiceImplementation<CallContextExt = {}> {
-  book(request: BookRequest, context: CallContext & CallContextExt): Promise<DeepPartial<BookResponse>>;
-  track(
-    request: TrackRequest,
-    context: CallContext & CallContextExt,
-  ): ServerStreamingMethodResult<DeepPartial<TrackResponse>>;
-}
-
-export interface RideServiceClient<CallOptionsExt = {}> {
-  book(request: DeepPartial<BookRequest>, options?: CallOptions & CallOptionsExt): Promise<BookResponse>;
-  track(request: DeepPartial<TrackRequest>, options?: CallOptions & CallOptionsExt): AsyncIterable<TrackResponse>;
-}
-
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
 
 export type DeepPartial<T> = T extends Builtin ? T
@@ -388,8 +374,6 @@ export type DeepPartial<T> = T extends Builtin ? T
 function isSet(value: any): boolean {
   return value !== null && value !== undefined;
 }
-
-export type ServerStreamingMethodResult<Response> = { [Symbol.asyncIterator](): AsyncIterator<Response, void> };
 
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
