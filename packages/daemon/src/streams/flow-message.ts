@@ -130,8 +130,8 @@ export class FlowMessage implements StreamMessageSource {
 
   private runRecords(live: LiveCall, body: Body): Passage {
     const { count, memory } = body;
-    const pieces: Piece[] = [];
-    let isChanged = false;
+    // Made when one of them is changed, or denied.
+    let pieces: Piece[] | null = null;
     let at = body.offset;
     for (let i = 0; i < count; i++) {
       this.length = memory.i32[at >> 2]!;
@@ -139,15 +139,15 @@ export class FlowMessage implements StreamMessageSource {
       const passage = this.pass(live);
       if (passage === Passage.DENIED && i > 0) {
         this.rest = restFrom(body, at, count - i);
-        layOut(body, pieces);
+        layOut(body, pieces ?? piecesOf(body, i));
       }
       if (passage !== Passage.PASSED) return passage;
-      isChanged ||= this.replacement !== null;
-      pieces.push(this.replacement ?? { memory, offset: this.offset, length: this.length });
+      if (this.replacement !== null) pieces ??= piecesOf(body, i);
+      pieces?.push(this.replacement ?? { memory, offset: this.offset, length: this.length });
       this.replacement = null;
       at = this.offset + this.length;
     }
-    if (isChanged) layOut(body, pieces);
+    if (pieces !== null) layOut(body, pieces);
     return Passage.PASSED;
   }
 
@@ -179,6 +179,18 @@ export class FlowMessage implements StreamMessageSource {
     }
     if (checkMessage(this.codec!, body.memory, body.offset, body) !== "") throw malformedMessage;
   }
+}
+
+/** The first messages of a block of records. */
+function piecesOf({ memory, offset: start }: Body, count: number): Piece[] {
+  const pieces: Piece[] = [];
+  let offset = start + BATCH_RECORD_BYTES;
+  for (let i = 0; i < count; i++) {
+    const length = memory.i32[(offset - BATCH_RECORD_BYTES) >> 2]!;
+    pieces.push({ memory, offset, length });
+    offset += length + BATCH_RECORD_BYTES;
+  }
+  return pieces;
 }
 
 /** What is in a block of records from one of them on. The block keeps what the messages cost, and loses the end. */
