@@ -22,7 +22,9 @@ export function servicesInLoaded(encoded: readonly Uint8Array[]): readonly DescS
   const files = encoded.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
   const names: Names = new Map();
   for (const file of files) declareFile(file, names);
-  for (const file of files) mendFile(file, names);
+  for (const file of files) mendTypes(file, names);
+  const used = typesOfServices(files, names);
+  for (const file of files) prune(file, used, names);
   return servicesInSet(files);
 }
 
@@ -43,30 +45,19 @@ function declareFile(file: FileDescriptorProto, names: Names): void {
   for (const each of file.messageType) declareMessage(file.package, each);
 }
 
-function mendFile(file: FileDescriptorProto, names: Names): void {
-  const imports = new Set<string>();
+function mendTypes(file: FileDescriptorProto, names: Names): void {
   // Extensions of options, which say nothing of messages.
   file.extension = [];
   for (const message of file.messageType) {
-    mendMessage(message, joined(file.package, message.name), names, imports);
+    mendMessage(message, joined(file.package, message.name), names);
   }
-  for (const { method } of file.service) {
-    for (const { inputType, outputType } of method) {
-      for (const type of [inputType, outputType]) addImport(type, names, imports);
-    }
-  }
-  imports.delete(file.name);
-  file.dependency = [...imports];
 }
 
-function mendMessage(
-  message: DescriptorProto,
-  scope: string,
-  names: Names,
-  imports: Set<string>,
-): void {
-  // Extensions that are declared in a message come as its fields.
-  message.field = message.field.filter(({ extendee }) => extendee === "");
+function mendMessage(message: DescriptorProto, scope: string, names: Names): void {
+  // Extensions come as fields, of the message that they are declared in and of the one that they extend.
+  message.field = message.field.filter(
+    ({ extendee, name }) => extendee === "" && !name.startsWith("."),
+  );
   for (const field of message.field) {
     const entry = entryOf(message, field);
     field.jsonName = field.name;
@@ -75,12 +66,12 @@ function mendMessage(
       entry.name = `${upperFirst(camelName(field.name))}Entry`;
       field.typeName = `.${scope}.${entry.name}`;
       // Its value may be of a type of the message, as other fields.
-      for (const each of entry.field) mendType(each, scope, names, imports);
-    } else mendType(field, scope, names, imports);
+      for (const each of entry.field) mendType(each, scope, names);
+    } else mendType(field, scope, names);
   }
   for (const nested of message.nestedType) {
     if (nested.options?.mapEntry !== true) {
-      mendMessage(nested, joined(scope, nested.name), names, imports);
+      mendMessage(nested, joined(scope, nested.name), names);
     }
   }
   mendOneofs(message);
@@ -123,16 +114,10 @@ function isInOneof(field: FieldDescriptorProto): boolean {
   return isFieldSet(field, FieldDescriptorProtoSchema.field.oneofIndex);
 }
 
-function mendType(
-  field: FieldDescriptorProto,
-  scope: string,
-  names: Names,
-  imports: Set<string>,
-): void {
+function mendType(field: FieldDescriptorProto, scope: string, names: Names): void {
   const { typeName } = field;
-  if (typeName === "") return;
-  if (!typeName.startsWith(".")) field.typeName = `.${fullName(typeName, scope, names)}`;
-  addImport(field.typeName, names, imports);
+  if (typeName === "" || typeName.startsWith(".")) return;
+  field.typeName = `.${fullName(typeName, scope, names)}`;
 }
 
 /** What a name means in a message; from the inside out, as protobuf has it. */
@@ -150,9 +135,61 @@ function fullName(name: string, scope: string, names: Names): string {
   return first;
 }
 
-function addImport(typeName: string, names: Names, imports: Set<string>): void {
-  const file = names.get(typeName.slice(1));
-  if (file !== undefined) imports.add(file);
+/** The types outside of messages, by their full names, that messages of services are made of. */
+function typesOfServices(files: readonly FileDescriptorProto[], names: Names): Set<string> {
+  const messages = new Map(
+    files.flatMap((file) =>
+      file.messageType.map((message) => [joined(file.package, message.name), message] as const),
+    ),
+  );
+  const used = new Set<string>();
+  const use = (typeName: string): void => {
+    const name = outermost(typeName, names);
+    if (used.has(name)) return;
+    used.add(name);
+    const message = messages.get(name);
+    if (message !== undefined) typesIn(message).forEach(use);
+  };
+  for (const { service } of files) {
+    for (const { method } of service) {
+      for (const { inputType, outputType } of method) [inputType, outputType].forEach(use);
+    }
+  }
+  return used;
+}
+
+/** Leaves out what no service needs, such as the descriptors of options, and imports what is needed. */
+function prune(file: FileDescriptorProto, used: ReadonlySet<string>, names: Names): void {
+  const isUsed = ({ name }: { name: string }): boolean => used.has(joined(file.package, name));
+  file.messageType = file.messageType.filter(isUsed);
+  file.enumType = file.enumType.filter(isUsed);
+  const types = [
+    ...file.messageType.flatMap(typesIn),
+    ...file.service.flatMap(({ method }) =>
+      method.flatMap(({ inputType, outputType }) => [inputType, outputType]),
+    ),
+  ];
+  const imports = new Set(types.flatMap((type) => names.get(outermost(type, names)) ?? []));
+  imports.delete(file.name);
+  file.dependency = [...imports];
+}
+
+/** The types of all fields, those of nested messages too. */
+function typesIn(message: DescriptorProto): string[] {
+  return [
+    ...message.field.flatMap(({ typeName }) => (typeName === "" ? [] : [typeName])),
+    ...message.nestedType.flatMap(typesIn),
+  ];
+}
+
+/** `.geo.v1.Hotel.Room` is in `geo.v1.Hotel`. */
+function outermost(typeName: string, names: Names): string {
+  const parts = typeName.slice(1).split(".");
+  for (let count = 1; count < parts.length; count++) {
+    const name = parts.slice(0, count).join(".");
+    if (names.has(name)) return name;
+  }
+  return parts.join(".");
 }
 
 function joined(scope: string, name: string): string {
