@@ -1,11 +1,14 @@
 /** What clients and routers of connect-es have of Koala: connections, policies, calls for calls, other apps. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import {
   Code,
   ConnectError,
   createClient,
   type HandlerContext,
+  type Interceptor,
   type ServiceImpl,
 } from "@connectrpc/connect";
 import {
@@ -23,6 +26,9 @@ import { atEnd, createFolder, startApp, startDaemon } from "./cluster.ts";
 import { Kitchen } from "./gen/test/v1/kitchen_pb.ts";
 import { River } from "./gen/test/v1/river_pb.ts";
 import { rejection } from "./rejection.ts";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
 
 async function meshOf(t: TestContext, { prefix }: { prefix: string }): Promise<Mesh> {
   const mesh = await connect({ prefix });
@@ -329,6 +335,34 @@ describe("beside apps of Koala's own", { timeout: 60_000 }, () => {
     }
     assert.ok(given < 5000, `${given} messages were given for ${taken} that were read`);
     await until("the writer has ended", () => isOver);
+  });
+
+  it("a stream that was left and forgotten ends", async (t) => {
+    const daemon = await startDaemon(t);
+    const ended: unknown[] = [];
+    const mesh = await meshOf(t, daemon);
+    await serveRouter(mesh, { name: "river" }, (r) =>
+      r.service(River, {
+        async *flow(_request, { signal }) {
+          yield {};
+          await new Promise((resolve) => signal.addEventListener("abort", resolve));
+          ended.push(signal.reason.code);
+        },
+      }),
+    );
+    const interceptors: Interceptor[] = [(next) => (req) => next(req)];
+    for (const options of [{}, { interceptors }]) {
+      const river = createClient(River, koalaTransport("river", { mesh, ...options }));
+      ended.length = 0;
+      await (async () => {
+        for await (const _ of river.flow({})) break;
+      })();
+      await until("the handler is told", () => {
+        collectGarbage();
+        return ended.length === 1;
+      });
+      assert.deepEqual(ended, [Code.Canceled]);
+    }
   });
 
   it("closing a server cuts what goes on too long", async (t) => {
