@@ -146,7 +146,7 @@ export class Streams {
     this.rest = null;
     const { policies } = this.router;
     if (body.isSeen || body.count === 0) return this.hand(flow, body);
-    if (policies.listensToStream(flow.call)) return this.passPolicies(flow, body);
+    if (flow.isDenied || policies.listensToStream(flow.call)) return this.passPolicies(flow, body);
     flow.seen += body.count;
     body.isSeen = true;
     return this.hand(flow, body);
