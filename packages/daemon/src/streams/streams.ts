@@ -12,6 +12,7 @@ import { type Call, Outcome, Parked } from "../datapath/call.ts";
 import type { Router } from "../datapath/router.ts";
 import { checkMessage } from "../datapath/translator.ts";
 import { CallStream, type Flow, flowsOf } from "./flow.ts";
+import { WaitingShares } from "./waiting-shares.ts";
 
 /** Bytes of messages of streaming calls that may wait for room in one runtime. */
 export const waitingBytesMax: number = 64 * 1024 * 1024;
@@ -19,14 +20,18 @@ export const waitingBytesMax: number = 64 * 1024 * 1024;
 export class Streams {
   /** Why the last `send` answered INVALID. */
   invalidReason = "";
-  /** Of messages that wait. */
-  waitingBytes = 0;
   /** What comes behind the block that `pass` could not hand on: messages from the denied one on. */
   private rest: Body | null = null;
   private readonly router: Router;
+  private readonly shares = new WaitingShares(waitingBytesMax);
 
   constructor(router: Router) {
     this.router = router;
+  }
+
+  /** Bytes of messages that wait. */
+  get waitingBytes(): number {
+    return this.shares.total;
   }
 
   /** A call begins; its method is known. */
@@ -74,12 +79,12 @@ export class Streams {
       if (outcome === Outcome.PARK) {
         if (this.rest === null) return false;
         waiting.splice(1, 0, this.rest);
-        this.waitingBytes += this.rest.bodyBytes();
+        this.shares.add(flow, weightOf(this.rest));
         return false;
       }
       waiting.shift();
       flow.waitingCost -= body.cost;
-      this.waitingBytes -= body.bodyBytes();
+      this.shares.add(flow, -weightOf(body));
       if (outcome === Outcome.INVALID || outcome === Outcome.UNTRANSLATABLE) {
         this.reject(flow, outcome);
         return true;
@@ -116,7 +121,7 @@ export class Streams {
   /** A restored call goes on: its parties are there. */
   resume(call: Call): void {
     for (const flow of flowsOf(call)) {
-      this.waitingBytes += flow.waiting.reduce((sum, body) => sum + body.bodyBytes(), 0);
+      for (const body of flow.waiting) this.shares.add(flow, weightOf(body));
       if (flow.waiting.length > 0 && flow.isOpen) flow.receiver?.adoptFlow(flow);
       if (flow.grantDue > 0 && (flow.toCallee || flow.hasStarted)) flow.sender?.credit(flow);
     }
@@ -135,7 +140,8 @@ export class Streams {
   /** Nobody wants what is on its way any more. */
   drop(call: Call): void {
     for (const flow of flowsOf(call)) {
-      for (const body of flow.waiting.splice(0)) this.waitingBytes -= body.bodyBytes();
+      flow.waiting.length = 0;
+      this.shares.drop(flow);
       flow.waitingCost = 0;
       flow.grantDue = 0;
       flow.queue?.remove(flow);
@@ -161,9 +167,9 @@ export class Streams {
       return Outcome.PARK;
     }
     if (flow.isDenied) return this.deny(call);
-    const bytes = body.bodyBytes();
+    const bytes = weightOf(body);
     const passage = policies.streamMessages(flow, body);
-    if (flow.waiting[0] === body) this.waitingBytes += body.bodyBytes() - bytes;
+    if (flow.waiting[0] === body) this.shares.add(flow, weightOf(body) - bytes);
     if (passage === Passage.MALFORMED) {
       this.invalidReason = "a malformed message";
       return Outcome.INVALID;
@@ -194,9 +200,9 @@ export class Streams {
 
   private keep(flow: Flow, body: Body): Outcome {
     const { call } = flow;
-    const bytes = body.bodyBytes();
-    if (this.waitingBytes + bytes > waitingBytesMax) {
-      const text = `${call.method!.name}: more than ${waitingBytesMax} bytes of messages of streams wait for apps that do not keep up`;
+    const bytes = weightOf(body);
+    if (!this.shares.fits(flow, bytes)) {
+      const text = `${call.method!.name}: too many of the ${waitingBytesMax} bytes for messages of streams that wait are taken by ${flow.receiver?.label ?? "calls without a server"}, which does not keep up`;
       this.router.abort(call, Status.RESOURCE_EXHAUSTED, Origin.LOCAL_DAEMON, text);
       return Outcome.DONE;
     }
@@ -210,7 +216,12 @@ export class Streams {
     }
     flow.waiting.push(copy);
     flow.waitingCost += copy.cost;
-    this.waitingBytes += bytes;
+    this.shares.add(flow, weightOf(copy));
     return Outcome.DONE;
   }
+}
+
+/** Bytes that a message takes while it waits, with its metadata. */
+function weightOf(body: Body): number {
+  return body.bodyBytes() + body.tailBytes();
 }
