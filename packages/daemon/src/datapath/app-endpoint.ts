@@ -171,6 +171,7 @@ export class AppEndpoint implements AppEngine {
     }
     if (this.consumer.corrupt) this.violate("the send ring's tail is impossible");
     if (this.out.corrupt) this.violate("the receive ring's head is impossible");
+    if (this.out.isFlooded) this.violate("messages without end, and no look at its receive ring");
     if (this.consumer.release()) doorbellRing(this.options.appDoorbell);
     if (this.hasLate()) this.drain();
     return done;
@@ -484,7 +485,8 @@ export class AppEndpoint implements AppEngine {
       return;
     }
     const wrong = this.send.locate(slot, false, this.body);
-    const isWhole = takesStream(method.kind) === (this.body.inlineLength === 0);
+    const { inlineLength, segmentCount } = this.body;
+    const isWhole = takesStream(method.kind) ? inlineLength + segmentCount === 0 : inlineLength > 0;
     if (wrong !== "" || !isWhole) {
       this.violate(wrong === "" ? "a call without a message, or with one too many" : wrong);
       return;

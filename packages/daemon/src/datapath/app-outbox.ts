@@ -1,7 +1,7 @@
 /**
  * The way to an app: slots into its receive ring, and what has to wait while that ring is full. Requests
  * and replies with a message wait elsewhere (they are parked); bare statuses, cancellations and released
- * blocks wait here, bounded by the calls that the app has open.
+ * blocks wait here, bounded by the calls that the app has open, and by `isFlooded` for blocks of messages.
  */
 import type { Origin, Status } from "@koala/interface";
 import { doorbellRing } from "@koala/native";
@@ -31,6 +31,9 @@ import { Body } from "./body.ts";
 import type { Call } from "./call.ts";
 import type { EndpointState, LateCancel, LateReply } from "./endpoint-state.ts";
 import type { ReceiveSpace } from "./receive-space.ts";
+
+/** Blocks that may wait to be given back to an app that does not read; more, and it loses its connection. */
+const releasesMax = 65_536;
 
 export class AppOutbox {
   private readonly ring: RingProducer;
@@ -101,6 +104,11 @@ export class AppOutbox {
 
   get hasReleases(): boolean {
     return this.releases.length > 0;
+  }
+
+  /** The app goes on to send messages, and reads nothing of what it gets. */
+  get isFlooded(): boolean {
+    return this.releases.length > 2 * releasesMax;
   }
 
   /** Something waits here for room in the ring. */

@@ -60,7 +60,11 @@ export class AppReplies {
     call.origin = Origin.REMOTE_APP;
     port.bytesOut += body.bodyBytes();
     const isBare = returnsStream(call.method!.kind);
-    if (call.status === Status.OK && isBare !== (body.inlineLength === 0)) {
+    if (
+      isBare
+        ? body.inlineLength + body.segmentCount > 0
+        : call.status === Status.OK && body.inlineLength === 0
+    ) {
       this.parts.violate(
         isBare
           ? "a reply with a message, though its messages went before"

@@ -90,7 +90,8 @@ export class LinkCalls implements CopyOwner {
     if (binding === undefined || method === undefined) {
       return `a request for binding ${words[w + F_BINDING]}, method ${words[w + F_KIND]! >>> 16}: no such thing`;
     }
-    if (takesStream(method.kind) !== (body.inlineLength === 0)) {
+    const isWhole = takesStream(method.kind) ? body.bodyBytes() === 0 : body.inlineLength > 0;
+    if (!isWhole) {
       return "a request without a message, or with one too many";
     }
     if (this.streams.has(stream)) return `a request for stream ${stream}, which is open`;
@@ -132,10 +133,14 @@ export class LinkCalls implements CopyOwner {
       this.options.owe(length);
       return "";
     }
+    if (this.assemblies.get(call.id | 0, true)?.isMessage === false) {
+      return `a reply of stream ${words[w + F_STREAM]}, whose reply is coming in`;
+    }
     const value = words[w + F_KIND]! >>> 16;
     call.status = statusFrom(value & 0xff);
     call.origin = originFrom(value >>> 8);
-    if (call.status === Status.OK && returnsStream(call.method!.kind) !== (body.inlineLength === 0))
+    const isBare = returnsStream(call.method!.kind);
+    if (isBare ? body.bodyBytes() > 0 : call.status === Status.OK && body.inlineLength === 0)
       return "a reply without a message, or with one too many";
     // The far side has given up the message that was coming in.
     if (call.stream !== null) this.dropAssembly(call.id | 0, true);
@@ -176,8 +181,8 @@ export class LinkCalls implements CopyOwner {
       ((flags & FrameFlag.HEADERS) === 0 ? 0 : SlotFlag.HEADERS);
     const flow = flowOf(call, !isReply);
     const problem =
-      body.cost < 0 || body.cost > streamCreditMax
-        ? `a message that costs ${body.cost} bytes`
+      body.cost < 0 || body.cost > streamCreditMax || body.count > 0 !== body.cost > 0
+        ? `${body.count} messages that cost ${body.cost} bytes`
         : messageProblem(flow, body);
     if (problem !== "") return problem;
     if (this.assemblies.get(stream, isReply) !== undefined) return "a message within a message";
@@ -209,7 +214,8 @@ export class LinkCalls implements CopyOwner {
   private callOf(stream: number, isServed: boolean): Call | undefined {
     if (!isServed) return this.streams.get(stream);
     const call = this.options.router.calls.get(stream >>> 0);
-    return call?.callee === this.options.party ? call : undefined;
+    const isThere = call?.callee === this.options.party && call.parked !== Parked.REQUEST;
+    return isThere ? call : undefined;
   }
 
   private passMessage(call: Call, toCallee: boolean, body: Body): string {
@@ -518,7 +524,10 @@ export class LinkCalls implements CopyOwner {
       const text =
         "too many large messages have begun and not ended; raise link_window in [limits]";
       const origin = isReply ? Origin.LOCAL_DAEMON : Origin.REMOTE_DAEMON;
-      this.options.router.fail(call, Status.RESOURCE_EXHAUSTED, origin, text);
+      const { router } = this.options;
+      // With a message of a stream, the other side is at work already.
+      if (isMessage) router.abort(call, Status.RESOURCE_EXHAUSTED, origin, text);
+      else router.fail(call, Status.RESOURCE_EXHAUSTED, origin, text);
       return;
     }
     this.assemblies.add(assembly);

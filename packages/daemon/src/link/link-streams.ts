@@ -22,6 +22,8 @@ export class LinkStreams {
   private readonly options: LinkStreamsOptions;
   /** Flows that wait for room in the output, or for credit of the link. */
   private readonly parked: ParkQueue<Flow>;
+  /** Flows whose sender, over there, is yet to be told of credit. */
+  private readonly lateCredits = new Set<Flow>();
   private readonly head: FrameHead = {
     type: FrameType.STREAM_MESSAGE,
     flags: 0,
@@ -43,6 +45,11 @@ export class LinkStreams {
 
   /** Room may have come. Each flow is offered: one may wait for its own large message only. */
   drain(): void {
+    for (const flow of this.lateCredits) {
+      if (this.options.frames.waitingCount > 0) break;
+      this.lateCredits.delete(flow);
+      if (flow.isCurrent && flow.grantDue > 0) this.credit(flow);
+    }
     if (this.parked.length > 0) this.parked.drainAll();
   }
 
@@ -79,8 +86,12 @@ export class LinkStreams {
     return this.options.writer.isSending(streamOf(flow), !flow.toCallee);
   }
 
-  /** See `Party.credit`. */
+  /** See `Party.credit`. While frames wait, one flow's credit adds up: it is up to apps how often they grant. */
   credit(flow: Flow): void {
+    if (this.options.frames.waitingCount > 0) {
+      this.lateCredits.add(flow);
+      return;
+    }
     const bytes = flow.grantDue;
     flow.grantDue = 0;
     // The far side is the flow's sender: its callee has granted it if it is the caller there.

@@ -16,7 +16,7 @@ import {
 import type { AppOutbox } from "../datapath/app-outbox.ts";
 import type { AppPort } from "../datapath/app-port.ts";
 import type { Body } from "../datapath/body.ts";
-import { type Call, Outcome } from "../datapath/call.ts";
+import { type Call, Outcome, Parked } from "../datapath/call.ts";
 import type { CallAliases } from "../datapath/call-aliases.ts";
 import type { CallerCalls } from "../datapath/caller-calls.ts";
 import { ParkQueue } from "../datapath/park-queue.ts";
@@ -191,7 +191,9 @@ export class AppStreams {
     const { aliases, calls, port, router } = this.parts;
     if (fromCallee) {
       const call = aliases.find(id >>> 0) ?? router.calls.get(id >>> 0);
-      return call !== undefined && call.callee === port ? call : null;
+      // One that waits for room has not got there yet, and may still go elsewhere.
+      const isThere = call?.callee === port && call.parked !== Parked.REQUEST;
+      return isThere ? call! : null;
     }
     const call = calls.at(id);
     if (call === null || !call.open || call.caller !== port || call.callerId !== id) return null;
@@ -217,6 +219,7 @@ export function messageProblem(flow: Flow, body: Body): string {
   if (count > 0 !== inlineLength > 0) return `${count} messages of ${inlineLength} bytes`;
   if (count > 1 && segmentCount > 0) return "several messages with segments in one block";
   if (count === 0 && segmentCount > 0) return "segments without a message";
+  if (body.hasTrace) return "a trace context with a message of a stream";
   if (flow.hasEnded) return "a message behind the last one";
   if (count > 0 && !flow.hasMessages) return "a message of a method that has none here";
   if (count > 0 && flow.credit <= 0) return "a message without credit";
