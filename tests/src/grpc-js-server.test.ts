@@ -81,6 +81,7 @@ describe("an implementation for grpc-js, served by Koala", { timeout: 120_000 },
             metadata.set("x-reason", "told to");
             if (call.request.status === 0) reply(new Error("plain"));
             else if (call.request.status === 1) throw new Error("thrown");
+            else if (call.request.status === 2) call.emit("error", { code: 2, details: "emitted" });
             else reply({ code: grpc.status.NOT_FOUND, details: "not here", metadata });
           },
           list(call: grpc.ServerWritableStream<{ notes: number; status?: number }, object>) {
@@ -114,6 +115,7 @@ describe("an implementation for grpc-js, served by Koala", { timeout: 120_000 },
     assert.deepEqual(failed.trailer.get("x-reason"), ["told to"]);
     const thrown = await client.unary(fail, { status: 1 });
     assert.deepEqual([thrown.code, thrown.details], [grpc.status.UNKNOWN, "Unknown error"]);
+    assert.equal((await client.unary(fail, { status: 2 })).details, "emitted");
 
     const all = await drainStream(client.serverStream(list, { notes: 1000 }));
     assert.deepEqual([all.messages.length, all.code], [1000, grpc.status.OK]);

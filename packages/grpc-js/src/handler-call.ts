@@ -49,6 +49,10 @@ export class UnaryHandlerCall extends EventEmitter implements HandlerCall {
     this.koalaContext = handled.context;
     this.metadata = handled.metadata;
     this.request = request;
+    // A handler may say so instead of calling back.
+    this.on("error", (error: ServerErrorResponse) => {
+      handled.call.sendStatus(statusOfHandlerError(error));
+    });
   }
 
   getPeer(): string {

@@ -38,7 +38,9 @@ export interface CallChannel {
   known(service: string): KnownService | undefined;
   /** Finds it. Rejects when there is none. */
   find(service: string, waitForReady: boolean): Promise<KnownService>;
-  /** A call is over. */
+  /** A call has begun. */
+  started(): void;
+  /** One that has begun is over. */
   ended(): void;
 }
 
@@ -84,7 +86,9 @@ export class KoalaCall implements GrpcCall {
 
   start(metadata: Metadata, listener: InterceptingListener): void {
     this.listener = listener;
+    this.channel.started();
     if (this.status !== null) {
+      this.channel.ended();
       process.nextTick(() => this.tellStatus());
       return;
     }
@@ -277,10 +281,10 @@ export class KoalaCall implements GrpcCall {
     clearTimeout(this.timer);
     this.held = null;
     this.reads--;
-    this.listener!.onReceiveMessage(bufferOf(message));
-    if (this.isOver) return;
+    // First what follows: the listener may throw.
     if (this.responses !== null) this.pull();
     else this.finish(this.status!);
+    this.listener!.onReceiveMessage(bufferOf(message));
   }
 
   private readonly tellHeader = (): void => {
@@ -307,8 +311,9 @@ export class KoalaCall implements GrpcCall {
     this.parent?.cancelling?.removeListener("cancelled", this.onParentCancelled);
     this.requests.stop();
     if (status.code !== Status.OK) this.controller.abort();
+    if (this.listener === null) return;
     this.channel.ended();
-    if (this.listener !== null) process.nextTick(() => this.tellStatus());
+    process.nextTick(() => this.tellStatus());
   }
 
   private tellStatus(): void {

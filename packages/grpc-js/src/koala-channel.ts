@@ -100,7 +100,6 @@ class KoalaChannel implements ChannelInterface, CallChannel {
     if (this.isClosed) throw new Error(`The channel to "${this.target}" was closed`);
     const parent =
       parentCall === null ? null : parentFor(parentCall, propagateFlags ?? propagate.DEFAULTS);
-    this.calls++;
     return new KoalaCall(this, method, deadline, parent);
   }
 
@@ -111,6 +110,10 @@ class KoalaChannel implements ChannelInterface, CallChannel {
   async find(service: string, waitForReady: boolean): Promise<KnownService> {
     const lookup = this.lookup ?? (await this.connect());
     return lookup.get(service) ?? (await lookup.find(service, waitForReady));
+  }
+
+  started(): void {
+    this.calls++;
   }
 
   ended(): void {
