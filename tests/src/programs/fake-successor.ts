@@ -28,8 +28,12 @@ watch(fd, POLL_IN, () => {
     obey(JSON.parse(Buffer.from(packet.subarray(0, bytes)).toString()).op);
   }
 });
-const state = stage === "version" ? 999 : 1;
-say({ op: "hello", protocol: 1, state, version: "0.0.0-fake", pid: process.pid });
+// As the daemon that is to be taken over, whose own modules say so.
+const code = new URL("./handover/", import.meta.resolve("@koala/daemon/main"));
+const { handoverVersion: protocol } = await import(new URL("handover-message.js", code).href);
+const { daemonStateVersion } = await import(new URL("runtime-state.js", code).href);
+const state = stage === "version" ? 999 : daemonStateVersion;
+say({ op: "hello", protocol, state, version: "0.0.0-fake", pid: process.pid });
 
 function obey(op: string): void {
   if (op === stage || op === "abort") process.exit(7);

@@ -178,7 +178,8 @@ describe("startAdminServer", { timeout: 30_000 }, () => {
     const report = createReport();
     report.name = "x".repeat(512 * 1024); // more than the buffers of a socket hold
     const registry = registryOf({ status: async () => report });
-    const { path } = start(test, { connectionMs: 500, registry });
+    // Long enough for all of them to be there before the first is cut, on a busy machine, too.
+    const { path } = start(test, { connectionMs: 3000, registry });
     const idle = Array.from({ length: 64 }, () => {
       const socket = connect(path);
       test.after(() => socket.destroy());

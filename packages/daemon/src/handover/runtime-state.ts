@@ -5,7 +5,7 @@ import type { CallTableState } from "../datapath/call-state.ts";
 import type { LinkState, PeerLinkState } from "../link/link-state.ts";
 
 /** Of everything that one process hands to the next: a reader takes its own version only. */
-export const daemonStateVersion = 1;
+export const daemonStateVersion = 2;
 
 /** A schema that something in the state names. */
 export interface SchemaState {
