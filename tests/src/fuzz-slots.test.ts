@@ -10,23 +10,34 @@ import { create } from "@bufbuild/protobuf";
 import {
   FrameType,
   SLOT_WORDS,
+  SlotFlag,
   SlotKind,
+  W_BLOCK_OFFSET,
   W_CALL,
+  W_COST,
+  W_COUNT,
   W_INLINE_LENGTH,
   W_KIND,
   W_TARGET,
 } from "@koala/protocol";
+import { serviceSchemaOf } from "@koala/schema";
 import { openMemory } from "@koala/shm";
 import { Prng, until } from "@koala/testing";
 import { type Cluster, type Daemon, startCluster } from "./cluster.ts";
 import { attachHere, startHealthyPair } from "./faults-pair.ts";
 import { depotSchema, depotService, ECHO, serveDepot } from "./faults-service.ts";
+import { DropSchema, River } from "./gen/test/v1/river_pb.ts";
 import { HostileApp } from "./hostile-app-helper.ts";
 import { goodHello, HostileLink, jsonFrame, longFrame, shortFrame } from "./hostile-link-helper.ts";
+import { riverImpl } from "./river.ts";
 
 const seconds = Number(process.env["FUZZ_SECONDS"] ?? 5);
 const parcelType = depotService.methods[ECHO]!.input;
 const { input } = depotSchema.methods[ECHO]!;
+const riverSchema = serviceSchemaOf(River);
+const MIRROR = 2;
+/** Where the message of the streams lies, behind that of the calls. */
+const dropAt = 1 << 18;
 const interesting: readonly number[] = [
   0, 1, -1, 7, 8, 64, 0xffff, 0x10000, 0x7fffffff, -0x80000000, 0x7ffffff8, 4096,
 ];
@@ -89,10 +100,38 @@ async function appRound(prng: Prng, daemon: Daemon): Promise<void> {
         app.sendHeap.i32[word] = mutate(prng, app.sendHeap.i32[word]!);
       }
     }
+    await putStreams(prng, app);
     app.ring();
     await until("a slot, or the end", () => app.consumer.next() >= 0 || wasEnded(app));
   } finally {
     app.close();
+  }
+}
+
+/** Streaming calls, their messages, credit and ends; a few of them are not as they should be. */
+async function putStreams(prng: Prng, app: HostileApp): Promise<void> {
+  const binding = await app.bind("river", riverSchema);
+  const drop = create(DropSchema, { serial: 1n, text: "text" });
+  const { input: codec } = riverSchema.methods[MIRROR]!;
+  const inline = codec.write(drop, app.sendHeap, dropAt, dropAt + 4096, { add: () => -1 });
+  const block = { [W_BLOCK_OFFSET]: dropAt, [W_INLINE_LENGTH]: inline, [W_COUNT]: 1 };
+  const bare = SlotFlag.NO_BLOCK << 8;
+  for (let id = 300; id < 340; id++) {
+    const slots: Record<number, number>[] = [
+      { [W_KIND]: SlotKind.CALL | bare | (MIRROR << 16), [W_TARGET]: binding },
+      { [W_KIND]: SlotKind.MESSAGE, ...block },
+      { [W_KIND]: SlotKind.CREDIT, [W_COST]: inline },
+      { [W_KIND]: SlotKind.MESSAGE, ...block },
+      { [W_KIND]: SlotKind.MESSAGE | bare | (SlotFlag.END << 8) },
+    ];
+    for (const slot of slots) {
+      slot[W_CALL] = id;
+      if (prng.chance(0.01)) {
+        const word = prng.below(SLOT_WORDS);
+        slot[word] = mutate(prng, slot[word] ?? 0);
+      }
+      app.slot(slot);
+    }
   }
 }
 
@@ -155,7 +194,9 @@ async function start(
 ): Promise<{ cluster: Cluster; check: () => Promise<void> }> {
   const cluster = await startCluster(t);
   const pair = await startHealthyPair(t, cluster.a, cluster.b);
-  await serveDepot(await attachHere(t, cluster.b, "bystander"), "bystander");
+  const bystander = await attachHere(t, cluster.b, "bystander");
+  await serveDepot(bystander, "bystander");
+  await bystander.serve({ name: "river" }, (routes) => routes.service(River, riverImpl));
   const check = async () => {
     await pair.check();
     for (const { log } of [cluster.a, cluster.b]) assert.doesNotMatch(log(), /runtime failed/);
