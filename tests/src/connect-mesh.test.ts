@@ -7,6 +7,7 @@ import {
   Code,
   ConnectError,
   createClient,
+  createConnectRouter,
   type HandlerContext,
   type Interceptor,
   type ServiceImpl,
@@ -19,7 +20,15 @@ import {
   type ServeRouterOptions,
   serveRouter,
 } from "@koala/connect";
-import { connect, isRpcError, type Mesh, RpcError, type Server, Status } from "@koala/mrpc";
+import {
+  connect,
+  isRpcError,
+  loopback,
+  type Mesh,
+  RpcError,
+  type Server,
+  Status,
+} from "@koala/mrpc";
 import { ErrorInfoSchema } from "@koala/mrpc/google-rpc";
 import { until } from "@koala/testing";
 import { atEnd, createFolder, startApp, startDaemon } from "./cluster.ts";
@@ -188,6 +197,41 @@ when = "request.text == 'fish'"
   const { origin, policy, rule, requestId } = causeOf(error);
   assert.deepEqual([origin, policy, rule], ["policy", "menu", "no-fish"]);
   assert.equal(error.metadata.get("koala-request-id"), requestId);
+});
+
+it("routers of one protocol, which were there before", async () => {
+  for (const others of [
+    { connect: false },
+    { connect: false, grpc: false },
+    { grpc: false, grpcWeb: false },
+  ]) {
+    const mesh = loopback();
+    const router = createConnectRouter(others);
+    router.service(River, {
+      still: (request) => request,
+      async *mirror(requests, context) {
+        context.responseTrailer.set("x-tail", "1");
+        yield* requests;
+        throw new ConnectError("dry", Code.Aborted);
+      },
+    });
+    await serveRouter(mesh, { name: "river" }, router);
+    const river = createClient(River, koalaTransport("river", { mesh }));
+    assert.equal((await river.still({ text: "x" }, { timeoutMs: 60_000 })).text, "x");
+    const texts: string[] = [];
+    const requests = (async function* () {
+      yield { text: "a" };
+      yield { text: "b" };
+    })();
+    const error = await failure(
+      (async () => {
+        for await (const { text } of river.mirror(requests)) texts.push(text);
+      })(),
+    );
+    assert.deepEqual([texts, error.code, error.rawMessage], [["a", "b"], Code.Aborted, "dry"]);
+    // Nothing of a protocol that is not spoken.
+    assert.deepEqual([...error.metadata], [["x-tail", "1"]]);
+  }
 });
 
 it("calls on behalf of a call", { timeout: 60_000 }, async (t) => {

@@ -1,7 +1,7 @@
 /** Clients and routers of connect-es over Koala, beside the same over connect-es itself. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { createRouterTransport } from "@connectrpc/connect";
+import { createConnectRouter, createRouterTransport } from "@connectrpc/connect";
 import { koalaTransport, serveRouter } from "@koala/connect";
 import { connect, loopback, type Mesh } from "@koala/mrpc";
 import { atEnd, startCluster, startDaemon } from "./cluster.ts";
@@ -33,10 +33,26 @@ async function connected(t: TestContext, prefix: string): Promise<Mesh> {
   return mesh;
 }
 
+/** The router is there before it is served. */
+function overReady(mesh: Mesh, serverMesh: Mesh): Carry {
+  let count = 0;
+  return async (routes, { router: options, ...transport } = {}) => {
+    const name = `ready ${++count}`;
+    const router = createConnectRouter(options);
+    routes(router);
+    await serveRouter(serverMesh, { name }, router);
+    return koalaTransport(name, { mesh, waitForReady: true, ...transport });
+  };
+}
+
 const ways: Readonly<Record<string, (t: TestContext) => Promise<Carry>>> = {
   "in one process": async () => {
     const mesh = loopback(undefined, { log: () => {} });
     return over(mesh, mesh);
+  },
+  "with a router that was there before": async () => {
+    const mesh = loopback(undefined, { log: () => {} });
+    return overReady(mesh, mesh);
   },
   "on one host": async (t) => {
     const { prefix } = await startDaemon(t);

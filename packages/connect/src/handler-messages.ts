@@ -1,4 +1,5 @@
 /** Streams of handlers: what they read fails with errors of connect-es, what they give with those of Koala. */
+import { Code, ConnectError } from "@connectrpc/connect";
 import { connectErrorFrom, rpcErrorFrom } from "./connect-errors.ts";
 import type { RouterContext } from "./router-context.ts";
 
@@ -10,7 +11,7 @@ export function requestsOf(requests: Messages): Messages {
   return { [Symbol.asyncIterator]: () => new Requests(requests[Symbol.asyncIterator]()) };
 }
 
-class Requests implements AsyncIterator<unknown, undefined> {
+class Requests implements AsyncIterableIterator<unknown, undefined, undefined> {
   private readonly iterator: AsyncIterator<unknown, undefined>;
 
   constructor(iterator: AsyncIterator<unknown, undefined>) {
@@ -28,6 +29,16 @@ class Requests implements AsyncIterator<unknown, undefined> {
   async return(): Promise<Result> {
     await this.iterator.return?.();
     return { value: undefined, done: true };
+  }
+
+  /** For a handler that passes its requests on to a transport over HTTP, which asks for it. */
+  async throw(error: unknown): Promise<Result> {
+    await this.return();
+    throw error;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
   }
 }
 
@@ -62,4 +73,22 @@ export class HandlerResults implements AsyncIterableIterator<unknown, undefined,
   [Symbol.asyncIterator](): this {
     return this;
   }
+}
+
+/** A stream of one message. */
+export async function* one<T>(message: T): AsyncGenerator<T, void> {
+  yield message;
+}
+
+/** The one message of a stream. */
+export async function only(messages: Messages): Promise<unknown> {
+  let found: unknown;
+  let count = 0;
+  for await (const message of messages) {
+    found = message;
+    count++;
+  }
+  if (count === 1) return found;
+  const text = `expected one response, found ${count === 0 ? "none" : "more"}`;
+  throw new ConnectError(text, Code.Internal);
 }

@@ -31,6 +31,12 @@ export class ResponseMessages<T> implements AsyncIterableIterator<T, undefined, 
     return { value: undefined, done: true };
   }
 
+  /** For whoever passes the responses on to a transport over HTTP, which asks for it. */
+  async throw(error: unknown): Promise<IteratorResult<T, undefined>> {
+    await this.return();
+    throw error;
+  }
+
   [Symbol.asyncIterator](): this {
     return this;
   }

@@ -24,7 +24,7 @@ class FakeCall {
   }
 
   get timeoutMs(): number {
-    return 5;
+    return 4.2;
   }
 }
 

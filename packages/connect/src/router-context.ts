@@ -62,9 +62,12 @@ export class RouterContext implements HandlerContext {
     return this.koala.responseTrailer;
   }
 
-  /** A function that needs no `this`. */
+  /** A function that needs no `this`. Whole milliseconds, as protocols want them that a handler passes them on to. */
   get timeoutMs(): () => number | undefined {
-    return () => this.koala.timeoutMs;
+    return () => {
+      const { timeoutMs } = this.koala;
+      return timeoutMs === undefined ? undefined : Math.ceil(timeoutMs);
+    };
   }
 
   get values(): ContextValues {

@@ -12,7 +12,7 @@ import {
 } from "@connectrpc/connect/protocol";
 import type { HandlerContext as KoalaContext } from "@koala/mrpc";
 import { rpcErrorFrom } from "./connect-errors.ts";
-import { HandlerResults, requestsOf } from "./handler-messages.ts";
+import { HandlerResults, one, only, requestsOf } from "./handler-messages.ts";
 import { type MethodFacts, RouterContext } from "./router-context.ts";
 
 /** What calls of a method of a router share. */
@@ -89,13 +89,4 @@ function checkTimeout({ timeoutMs }: KoalaContext, maxMs: number | undefined): v
   if (maxMs === undefined || timeoutMs === undefined || timeoutMs <= maxMs) return;
   const text = `timeout ${Math.ceil(timeoutMs)}ms must be <= ${maxMs}`;
   throw rpcErrorFrom(new ConnectError(text, Code.InvalidArgument));
-}
-
-async function* one<T>(message: T): AsyncGenerator<T, void> {
-  yield message;
-}
-
-async function only(messages: Messages): Promise<unknown> {
-  for await (const message of messages) return message;
-  throw new ConnectError("an interceptor gave no response", Code.Internal);
 }

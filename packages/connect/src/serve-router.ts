@@ -2,6 +2,7 @@
 import type { ConnectRouter, ConnectRouterOptions, ContextValues } from "@connectrpc/connect";
 import type { HandlerContext as KoalaContext, Mesh, ServeOptions, Server } from "@koala/mrpc";
 import { RouterCollector } from "./router-collector.ts";
+import { routesOf } from "./router-relay.ts";
 
 /**
  * How routes are served: options of Koala's servers, and those of connect-es's that are not about HTTP. Services may
@@ -15,13 +16,16 @@ export interface ServeRouterOptions
 }
 
 /**
- * Offers the services that `routes` registers, the function that adapters of connect-es take, under a name. Resolves
+ * Offers services under a name: those that `routes` registers, the function that adapters of connect-es take. Resolves
  * once the daemon routes calls here.
+ *
+ * A router that exists already will do, too. Its handlers are called in the bytes of their protocol, so each call costs
+ * more, and what the router was told of interceptors and limits holds besides what `options` say.
  */
 export async function serveRouter(
   mesh: Mesh,
   options: ServeRouterOptions,
-  routes: (router: ConnectRouter) => void,
+  routes: ConnectRouter | ((router: ConnectRouter) => void),
 ): Promise<Server> {
   const {
     interceptors = [],
@@ -36,6 +40,7 @@ export async function serveRouter(
     shutdownSignal,
     contextValues,
   });
-  routes(router);
+  const register = typeof routes === "function" ? routes : routesOf(routes);
+  register(router);
   return await mesh.serve(serveOptions, (server) => router.addTo(server));
 }
