@@ -95,7 +95,7 @@ const compilerOptions = {
   outDir: "dist",
 };
 
-describe("the guide to move a service", { timeout: 180_000 }, () => {
+describe("the guide to move a service", { timeout: 400_000 }, () => {
   let folder = "";
   const ends: (() => unknown)[] = [];
   before(async () => {
