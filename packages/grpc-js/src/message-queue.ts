@@ -1,8 +1,13 @@
 /**
  * Messages on their way from a writer with callbacks, which is what grpc-js has, to a reader that asks for one
  * after the other, which is what the mesh has. A callback comes when its message has been taken, so a reader that
- * stops stops the writer.
+ * stops stops the writer; but a few small messages may wait without that, so that they travel together.
  */
+
+/** Bytes that may wait of messages that are called back for at once. */
+const aheadBytesMax = 16 * 1024;
+/** What a message counts besides its own length, so that there are not too many empty ones either. */
+const messageBytes = 64;
 
 type Result = IteratorResult<Uint8Array, undefined>;
 
@@ -18,6 +23,7 @@ export class MessageQueue implements AsyncIterableIterator<Uint8Array, undefined
   private readonly waiting: Waiting[] = [];
   private resolve: ((result: Result) => void) | null = null;
   private reject: ((error: unknown) => void) | null = null;
+  private aheadBytes = 0;
   private isEnded = false;
   private error: Error | null = null;
 
@@ -29,7 +35,10 @@ export class MessageQueue implements AsyncIterableIterator<Uint8Array, undefined
     }
     const { resolve } = this;
     if (resolve === null) {
-      this.waiting.push({ message, onTaken });
+      const isAhead = this.aheadBytes + costOf(message) <= aheadBytesMax;
+      this.waiting.push({ message, onTaken: isAhead ? undefined : onTaken });
+      this.aheadBytes += costOf(message);
+      if (isAhead) onTaken?.();
       return;
     }
     this.forgetReader();
@@ -67,6 +76,7 @@ export class MessageQueue implements AsyncIterableIterator<Uint8Array, undefined
   next(): Promise<Result> {
     const next = this.waiting.shift();
     if (next !== undefined) {
+      this.aheadBytes -= costOf(next.message);
       // Not from here: what the writer does then is none of the reader's business.
       if (next.onTaken !== undefined) process.nextTick(next.onTaken);
       return Promise.resolve({ value: next.message, done: false });
@@ -96,4 +106,8 @@ export class MessageQueue implements AsyncIterableIterator<Uint8Array, undefined
     this.resolve = null;
     this.reject = null;
   }
+}
+
+function costOf(message: Uint8Array): number {
+  return message.length + messageBytes;
 }
