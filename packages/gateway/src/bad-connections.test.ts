@@ -72,6 +72,24 @@ describe("connections", { timeout: 120_000 }, () => {
     await assertServes(t, edge);
   });
 
+  it("that have open calls and are lost are found, and end with them", async (t) => {
+    const edge = await startEdge(t, { headerMs: 200, idleMs: 200 });
+    const lost = new RawClient(t, edge.port);
+    const block = headerBlock({ ...callHeaders, ":path": echo });
+    await lost.send(
+      preface,
+      frame(SETTINGS, 0, 0, Buffer.alloc(0)),
+      frame(HEADERS, END_HEADERS, 1, block),
+      frame(DATA, END_STREAM, 1, hold),
+    );
+    await until("the call has begun", () => edge.ingress.door.counts.streams === 1);
+    // nghttp2 gives the session up for this, and neither reads nor says so any more.
+    await lost.send(frame(SETTINGS, 0, 0, Buffer.alloc(5)));
+    await untilQuiet(edge);
+    await until("the call has ended", () => isSettled(edge));
+    await assertServes(t, edge);
+  });
+
   it("that speak no HTTP are closed with a word", async (t) => {
     const edge = await startEdge(t, { headerMs: 300 });
     const garbage = new RawClient(t, edge.port);

@@ -60,6 +60,8 @@ const preface = Buffer.from("PRI ");
 const headerPairsMax = 256;
 const resetsBurst = 900;
 const resetsPerSecond = 30;
+/** A peer with open calls that has sent nothing for so long is asked for a sign of life, and has as long to give it. */
+const probeAfterMs = 60_000;
 
 export class FrontDoor {
   readonly connections: Set<DoorConnection> = new Set();
@@ -234,6 +236,9 @@ export class FrontDoor {
       Math.max(20, Math.min(1000, Math.min(headerMs, idleMs) / 2)),
     );
     timer.unref();
+    session.setTimeout(Math.min(idleMs, probeAfterMs), () => {
+      if (open > 0) probe(session, Math.min(headerMs, probeAfterMs));
+    });
     session.on("error", () => {});
     session.once("goaway", (code) => {
       if (code !== constants.NGHTTP2_NO_ERROR) session.destroy();
@@ -263,6 +268,24 @@ export class FrontDoor {
     });
     this.options.onExchange(exchange);
   }
+}
+
+/**
+ * Asks a peer with open calls that has been quiet whether it is still there. One that is gone, or whose session
+ * the library has given up without saying so (after a frame of the wrong size, say), does not answer.
+ */
+function probe(session: ServerHttp2Session, answerMs: number): void {
+  const timer = setTimeout(() => session.destroy(), answerMs);
+  timer.unref();
+  const isSent =
+    !session.destroyed &&
+    session.ping((error) => {
+      clearTimeout(timer);
+      if (error !== null) session.destroy();
+    });
+  if (isSent) return;
+  clearTimeout(timer);
+  session.destroy();
 }
 
 /**
