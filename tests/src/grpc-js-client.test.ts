@@ -337,6 +337,24 @@ describe("a client of grpc-js over Koala", { timeout: 120_000 }, () => {
     await until("the new field arrives", async () => /"count":3/.test(String(await note())));
   });
 
+  it("goes on with a daemon that was started again", async (t) => {
+    const first = await startDaemon(t);
+    const { prefix } = first;
+    await serveProbe(t, first);
+    const client = new GrpcClient(t, "unused", {
+      channelOverride: koalaChannel("probe", { prefix, log: () => {} }),
+    });
+    assert.equal((await client.unary(echo, { text: "before" })).reply?.text, "before");
+    const open = drainStream(client.serverStream(list, { notes: 1, hold: true }));
+    await first.kill();
+    assert.equal((await open).code, status.UNAVAILABLE);
+    await startDaemon(t, { prefix });
+    const metadata = new grpc.Metadata({ waitForReady: true });
+    const deadline = Date.now() + 30_000;
+    const { reply } = await client.unary(echo, { text: "after" }, metadata, { deadline });
+    assert.equal(reply?.text, "after");
+  });
+
   it("takes the descriptors that it is given", async (t) => {
     const daemon = await startDaemon(t);
     const channelOverride = koalaChannel("probe", {
