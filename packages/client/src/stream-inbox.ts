@@ -151,7 +151,11 @@ export class StreamInbox {
     this.rescued = null;
     this.left = 0;
     this.closeBlock();
-    while (this.takeBlock()) this.closeBlock();
+    while (this.takeBlock()) {
+      this.left = 0;
+      this.closeBlock();
+    }
+    this.datapath?.unread.delete(this);
   }
 
   /** True when there are messages that nobody has taken. */
