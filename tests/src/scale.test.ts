@@ -27,7 +27,7 @@ const roundDeadlineMs = 120_000;
 const config = "[limits]\napps = 4096\n";
 
 /** What apps cost the daemon, as far as it has to come back at once. */
-function costOf({ pid }: Daemon): object {
+function costOf({ pid }: Daemon): Record<"descriptors" | "memfds" | "mappings", number> {
   return {
     descriptors: countDescriptors(pid),
     memfds: countMemfds(pid),
@@ -62,7 +62,15 @@ test("2000 connections attach, call and leave, twice, and all of it comes back",
   const resident: number[] = [];
   for (let turn = 1; turn <= 2; turn++) {
     await round(t, daemon, each);
-    assert.deepEqual(costOf(daemon), before, `after round ${turn}`);
+    // A connection to the admin socket more or less may be about to close.
+    await until(`what round ${turn} has cost to come back`, () => {
+      const { descriptors, memfds, mappings } = costOf(daemon);
+      return (
+        descriptors <= before.descriptors &&
+        memfds === before.memfds &&
+        mappings === before.mappings
+      );
+    });
     resident.push(residentOf(daemon));
   }
   t.diagnostic(`resident after each round: ${resident.join(", ")} kB`);
