@@ -225,6 +225,8 @@ export class AppServer {
       this.options.log.warn("app refused", { code: noDescriptors, reason: this.fullText() });
       const message = this.fullText();
       tell({ fd }, { op: "closed", code: noDescriptors, message, reconnect: false });
+      // A socket that is closed with something unread resets its peer, which then does not read the reason.
+      receiveMessage(fd, this.packet, this.fds);
       closeFd(fd);
     }
     try {
