@@ -6,6 +6,7 @@ import { Buffer, isAscii, isUtf8 } from "node:buffer";
 import { create, type DescMessage } from "@bufbuild/protobuf";
 import { assert } from "@koala/interface";
 import type { Memory } from "@koala/shm";
+import { copiedBytes } from "./copied-bytes.ts";
 import { explainValue } from "./explain-value.ts";
 import { generateReader } from "./generate-reader.ts";
 import { generateValidator } from "./generate-validator.ts";
@@ -99,7 +100,9 @@ function compileWriter(root: MessageLayout): MessageCodec["write"] {
 function compileReader(root: MessageLayout): MessageCodec["read"] {
   const closure = numbered(root);
   const prototypes = prototypesOf(closure);
-  return compile(generateReader(closure), { rt: { parseUnknown, structToJson, prototypes } });
+  return compile(generateReader(closure), {
+    rt: { copiedBytes, parseUnknown, structToJson, prototypes },
+  });
 }
 
 function compileView(root: MessageLayout): MessageCodec["view"] {

@@ -26,7 +26,7 @@ function put(target, key, value) {
 
 /** The part of every generated reader that does not depend on the type; text, like the writer's. */
 export const readerPrelude: string = `
-const { parseUnknown, structToJson } = rt;
+const { copiedBytes, parseUnknown, structToJson } = rt;
 // Set for the time of a call only: a codec that lives on must not keep the memory of an app that is gone.
 let u8 = null, i32 = null, u32 = null, f32 = null, f64 = null, i64 = null, u64 = null, node = null;
 let base = 0, segments = 0, area = 0;
@@ -74,10 +74,7 @@ function elsewhere(o, n) {
 function bytes(k) {
   const r = i32[k], n = i32[k + 1];
   const start = r < 0 ? segments + (r & 0x7fffffff) * 8 : base + r;
-  if (n > 64) return u8.slice(start, start + n);
-  const copy = new Uint8Array(n);
-  for (let i = 0; i < n; i++) copy[i] = u8[start + i];
-  return copy;
+  return copiedBytes(u8, start, n);
 }
 
 function unknown(r) {

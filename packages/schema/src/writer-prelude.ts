@@ -172,7 +172,7 @@ function copy(v, p, n) {
   const e = cursor >> 2;
   i32[e - 2] = 0;
   i32[e - 1] = 0;
-  if (n <= 48) for (let i = 0; i < n; i++) u8[p + i] = v[i];
+  if (n <= 12) for (let i = 0; i < n; i++) u8[p + i] = v[i];
   else u8.set(v, p);
 }
 
