@@ -41,7 +41,7 @@ export interface RawCallOptions {
 export interface CallOptions extends Omit<RawCallOptions, "trace"> {
   /** Headers for the handler, after those of `metadata`. Values of names that end in `-bin` are base64. */
   headers?: HeadersInit | undefined;
-  /** Called with the headers of the response before its first message, when there are any. */
+  /** Called with the headers of the response before its first message, when there are any or `sendHeader` was called. */
   onHeader?: ((headers: Headers) => void) | undefined;
   /** Called with the trailers before the call settles, when there are any. */
   onTrailer?: ((trailers: Headers) => void) | undefined;

@@ -1,5 +1,6 @@
 /** The way of a call into the library: what the functions of a client do. */
 import { Status } from "@koala/interface";
+import { TracePoint, tracePoints } from "@koala/shm";
 import { addAbortListener } from "./abort-listeners.ts";
 import { noOptions, type RawCallOptions, timeoutWord } from "./call-options.ts";
 import type { ClientMethod } from "./client-method.ts";
@@ -26,6 +27,7 @@ export function startCall(
   init: unknown,
   options: RawCallOptions = noOptions,
 ): Promise<unknown> {
+  if (tracePoints !== null) tracePoints.note(TracePoint.CALL, 0);
   const { datapath } = method.binding;
   const { signal } = options;
   try {

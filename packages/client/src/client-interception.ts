@@ -71,6 +71,8 @@ class OutgoingCall {
   private readonly signal: AbortSignal;
   private readonly left = new AbortController();
   private hasResponse = false;
+  /** The server has sent headers, with or without entries. */
+  private hasHeader = false;
   private trailer: Headers | null = null;
 
   constructor(desc: DescMethod, direct: CallFunction, options: CallOptions) {
@@ -143,6 +145,7 @@ class OutgoingCall {
       signal: req.signal,
       onHeader: (headers) => {
         header = headers;
+        this.hasHeader = true;
         onHeaders();
       },
       onTrailer: (trailers) => {
@@ -175,7 +178,7 @@ class OutgoingCall {
     const { onHeader, onHeaderEntries } = this.options;
     if (onHeader === undefined && onHeaderEntries === undefined) return;
     const entries = entriesOf(header);
-    if (entries.length === 0) return;
+    if (entries.length === 0 && !this.hasHeader) return;
     onHeaderEntries?.(entries);
     onHeader?.(header);
   }

@@ -33,6 +33,7 @@ import {
   ringBytes,
   SpinHistory,
   Spinner,
+  without,
 } from "@koala/shm";
 import type { Attachment } from "./attach.ts";
 import type { ControlChannel } from "./control-channel.ts";
@@ -131,7 +132,7 @@ export class Datapath {
   private readonly onTurn: () => void;
   private readonly onSpin: () => void;
   private readonly spinner = new Spinner({
-    maxMicros: spinMicrosMax,
+    maxMicros: without.spinning ? 0 : spinMicrosMax,
     fixed: false,
     cores: availableParallelism(),
     runnableThreads,
@@ -193,6 +194,7 @@ export class Datapath {
 
   /** Has what was written published soon, once for all that is written in this burst. */
   schedule(): void {
+    if (without.batching && this.out.isDirty) this.out.flush();
     if (this.isScheduled) return;
     this.isScheduled = true;
     void settled.then(this.onSettle);

@@ -29,7 +29,10 @@ export interface HandlerContext {
   responseHeaderMetadata: readonly MetadataEntry[];
   /** Trailers for the caller as entries. Assign before the handler returns or throws. */
   responseMetadata: readonly MetadataEntry[];
-  /** Sends the headers of the response now. Does nothing the second time, and when the call is over. */
+  /**
+   * Sends the headers of the response now, also if there are none: the caller sees that the response has begun. Does
+   * nothing the second time, and when the call is over.
+   */
   sendHeader(): void;
   /**
    * For services registered with `view: true`: the request stays valid after the handler has returned,

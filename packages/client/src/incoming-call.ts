@@ -12,13 +12,14 @@ import {
   W_TARGET,
   W_TIMEOUT,
 } from "@koala/protocol";
+import { TracePoint, tracePoints } from "@koala/shm";
 import { answer, answerEnd, answerFailure } from "./answer.ts";
 import { CallContext, noEntries } from "./call-context.ts";
 import type { Datapath } from "./datapath.ts";
 import type { HandlerContext } from "./handler-context.ts";
 import { returnsStream, takesStream } from "./method-kinds.ts";
 import { traceOf, trailersOf } from "./reply.ts";
-import { sendHeaders } from "./response-header.ts";
+import { sendEmptyHeaders, sendHeaders } from "./response-header.ts";
 import { RpcError, valueError } from "./rpc-error.ts";
 import { RequestStream, ServerStream } from "./server-stream.ts";
 import type { Handler, ServerMethod } from "./service-export.ts";
@@ -29,6 +30,7 @@ import { leaseView, makeDisposable } from "./view-lease.ts";
 /** Takes the CALL at `at`: reads the request, runs the handler, replies if it is done already. */
 export function takeCall(datapath: Datapath, words: Int32Array, at: number, head: number): void {
   const id = words[at + W_CALL]!;
+  if (tracePoints !== null) tracePoints.note(TracePoint.ARRIVED, id);
   const exported = datapath.exportOf(words[at + W_TARGET]!);
   if (datapath.ended) return;
   const method = exported?.methods[head >>> 16];
@@ -67,6 +69,7 @@ export function takeCall(datapath: Datapath, words: Int32Array, at: number, head
     call.setBlock(request as object, tag, offset, inlineLength + words[at + W_SEGMENT_BYTES]!);
   }
   if (returnsStream(method.schema.kind)) call.openStream();
+  if (tracePoints !== null) tracePoints.note(TracePoint.HANDLER_BEGUN, id);
   run(method.handler, request, call);
 }
 
@@ -188,7 +191,12 @@ export class IncomingCall extends CallContext implements HandlerContext {
   }
 
   sendHeader(): void {
-    if (!this.isDone && !this.datapath.ended) this.passHeader();
+    if (this.isDone || this.datapath.ended || this.isHeaderSent) return;
+    if (this.headerEntries().length > 0) this.passHeader();
+    else {
+      sendEmptyHeaders(this.datapath, this.id);
+      this.isHeaderSent = true;
+    }
   }
 
   /**
@@ -240,6 +248,7 @@ export class IncomingCall extends CallContext implements HandlerContext {
 
   /** What the handler has returned: its result, or an iterable of them. */
   respond(result: unknown): void {
+    if (tracePoints !== null) tracePoints.note(TracePoint.HANDLER_ENDED, this.id);
     const { stream } = this;
     if (stream === null || !returnsStream(this.target.schema.kind)) this.finish(result);
     else if (this.abortReason !== null) this.fail(this.abortReason);

@@ -7,7 +7,7 @@ import { metadataBytes, type RawCallOptions, timeoutWord } from "./call-options.
 import type { HandlerContext } from "./handler-context.ts";
 import type { Log } from "./log.ts";
 import type { MessageCopier } from "./message-copier.ts";
-import { giveEntries } from "./reply.ts";
+import { callListener, giveEntries } from "./reply.ts";
 import { abortError, RpcError, valueError } from "./rpc-error.ts";
 import type { ServerMethod } from "./service-export.ts";
 
@@ -81,12 +81,16 @@ export class LoopbackCall extends CallContext implements HandlerContext {
   }
 
   sendHeader(): void {
-    if (this.isOver || !this.hasHeader()) return;
-    const entries = this.headerEntries();
-    if (entries.length === 0) return;
+    if (this.isOver || this.isHeaderSent) return;
+    const entries = copyOf(this.headerEntries());
     this.isHeaderSent = true;
     const { onHeaderEntries } = this.options;
-    if (onHeaderEntries !== undefined) giveEntries(onHeaderEntries, copyOf(entries));
+    if (onHeaderEntries !== undefined) callListener(onHeaderEntries, entries);
+  }
+
+  /** Sends the headers of the response if there are any and they have not gone. */
+  passHeader(): void {
+    if (this.hasHeader() && this.headerEntries().length > 0) this.sendHeader();
   }
 
   /** Messages are copies already. */
@@ -125,7 +129,7 @@ export class LoopbackCall extends CallContext implements HandlerContext {
     const known = error instanceof RpcError ? error : this.unknownError(error);
     let metadata: MetadataEntry[] = [];
     try {
-      this.sendHeader();
+      this.passHeader();
       metadata = copyOf([...this.trailerEntries(), ...known.metadata]);
     } catch {
       // The status matters more than headers that are none.

@@ -60,7 +60,7 @@ async function single(call: LoopbackCall, request: unknown): Promise<unknown> {
         if (call.isOver) return;
         try {
           const reply = call.copyResult(result);
-          call.sendHeader();
+          call.passHeader();
           call.finish();
           resolve(reply);
         } catch (error) {
@@ -77,12 +77,12 @@ async function single(call: LoopbackCall, request: unknown): Promise<unknown> {
 function responsesOf(call: LoopbackCall, request: unknown): MessagePipe {
   const hooks: PipeHooks = {
     copy: (message) => {
-      call.sendHeader();
+      call.passHeader();
       return call.copyResult(message);
     },
     onSourceEnd: (error) => {
       if (error !== null) return call.isOver ? null : call.fail(error);
-      call.sendHeader();
+      call.passHeader();
       return null;
     },
     onReaderEnd: (isEarly) => {

@@ -13,7 +13,7 @@ import {
   W_SEGMENT_BYTES,
 } from "@koala/protocol";
 import type { Datapath } from "./datapath.ts";
-import { giveEntries, trailersOf } from "./reply.ts";
+import { callListener, trailersOf } from "./reply.ts";
 import type { StreamInbox } from "./stream-inbox.ts";
 import type { StreamOutlet } from "./stream-outlet.ts";
 
@@ -44,7 +44,7 @@ export function takeMessage(datapath: Datapath, words: Int32Array, at: number, h
       const bytes = words[at + W_INLINE_LENGTH]! + words[at + W_SEGMENT_BYTES]!;
       datapath.out.release(tag, words[at + W_BLOCK_OFFSET]!, bytes);
     } else {
-      if (isResponse) giveHeaders(datapath, id, []);
+      if (isResponse) closeHeaders(datapath, id);
       datapath.countMessages(words[at + W_COUNT]!);
       inbox.take(words, at);
     }
@@ -90,11 +90,17 @@ function takeHeaders(
   datapath.out.release(tag, words[at + W_BLOCK_OFFSET]!, words[at + W_METADATA_LENGTH]!);
 }
 
-/** The headers of a response, once: at the latest before its first message. */
+/** The headers of a response, once. They may be empty: the response has begun. */
 function giveHeaders(datapath: Datapath, id: number, entries: MetadataEntry[]): void {
   const call = datapath.pending.find(id);
   if (call === undefined || call.onHeader === null) return;
   const { onHeader } = call;
   call.onHeader = null;
-  giveEntries(onHeader, entries);
+  callListener(onHeader, entries);
+}
+
+/** Behind the first message there are none. */
+function closeHeaders(datapath: Datapath, id: number): void {
+  const call = datapath.pending.find(id);
+  if (call !== undefined) call.onHeader = null;
 }

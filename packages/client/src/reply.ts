@@ -16,7 +16,7 @@ import {
   W_SEGMENT_BYTES,
   W_STATUS,
 } from "@koala/protocol";
-import type { Memory } from "@koala/shm";
+import { type Memory, TracePoint, tracePoints } from "@koala/shm";
 import { removeAbortListener } from "./abort-listeners.ts";
 import type { EntriesListener } from "./call-options.ts";
 import type { Datapath } from "./datapath.ts";
@@ -26,6 +26,7 @@ import { leaseView, makeDisposable } from "./view-lease.ts";
 
 /** Takes the REPLY at `at`: frees the request, settles the caller's promise, gives the block back. */
 export function takeReply(datapath: Datapath, words: Int32Array, at: number, head: number): void {
+  if (tracePoints !== null) tracePoints.note(TracePoint.REPLY_ARRIVED, words[at + W_CALL]!);
   const call = datapath.pending.find(words[at + W_CALL]!);
   if (call === undefined) {
     datapath.protocolError("REPLY to a call that is not pending");
@@ -78,6 +79,7 @@ export function takeReply(datapath: Datapath, words: Int32Array, at: number, hea
     }
   }
   datapath.out.release(tag, offset, bytes);
+  if (tracePoints !== null) tracePoints.note(TracePoint.SETTLED, 0);
 }
 
 /** The connection has ended: so do its calls. */
@@ -198,9 +200,13 @@ export function trailersOf(words: Int32Array, at: number, memory: Memory): Metad
   return decodeMetadata(memory.u8.subarray(start, start + length)) ?? [];
 }
 
-/** Headers or trailers, if there are any, to whoever wants to see them. */
+/** Trailers, if there are any, to whoever wants to see them. */
 export function giveEntries(listener: EntriesListener, entries: MetadataEntry[]): void {
-  if (entries.length === 0) return;
+  if (entries.length > 0) callListener(listener, entries);
+}
+
+/** Calls a listener with entries, or none. */
+export function callListener(listener: EntriesListener, entries: MetadataEntry[]): void {
   try {
     listener(entries);
   } catch (error) {

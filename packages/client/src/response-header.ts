@@ -60,6 +60,27 @@ export function sendHeaders(
   return true;
 }
 
+/** The same for headers without an entry: the caller sees that the response has begun. */
+export function sendEmptyHeaders(datapath: Datapath, callId: number): void {
+  const { out } = datapath;
+  const at = out.reserve();
+  const { words } = out;
+  const flags =
+    SlotFlag.HEADERS | SlotFlag.FROM_CALLEE | SlotFlag.NO_BLOCK | out.attachRelease(words, at);
+  words[at] = SlotKind.MESSAGE | (flags << 8);
+  words[at + W_CALL] = callId;
+  words[at + 2] = 0;
+  words[at + W_COST] = 0;
+  words[at + W_BLOCK_TAG] = 0;
+  words[at + W_BLOCK_OFFSET] = 0;
+  words[at + W_INLINE_LENGTH] = 0;
+  words[at + W_SEGMENT_COUNT] = 0;
+  words[at + W_SEGMENT_BYTES] = 0;
+  words[at + W_METADATA_LENGTH] = 0;
+  words[at + W_COUNT] = 0;
+  datapath.schedule();
+}
+
 function headerBytes(entries: readonly MetadataEntry[], bytesMax: number): Uint8Array {
   let bytes: Uint8Array;
   try {

@@ -7,7 +7,7 @@
  */
 import { doorbellRing } from "@koala/native";
 import { RELEASES_PER_SLOT, SLOT_WORDS, SlotFlag, SlotKind } from "@koala/protocol";
-import type { RingProducer } from "@koala/shm";
+import { type RingProducer, TracePoint, tracePoints } from "@koala/shm";
 
 /** Released blocks of this size are given back at once, so that large memory does not lie idle. */
 const urgentBytesMin = 64 * 1024;
@@ -83,10 +83,12 @@ export class SlotOutbox {
     if (this.wantsReleaseSlots()) this.writeReleases();
     if (this.queueHead !== this.queueTail) this.moveQueue();
     this.isDirty = false;
+    if (tracePoints !== null) tracePoints.note(TracePoint.PUBLISHED, 0);
     this.ring.publish();
     if (this.ring.takeSleeper() || this.mustRing) {
       this.mustRing = false;
       doorbellRing(this.daemonBell);
+      if (tracePoints !== null) tracePoints.note(TracePoint.RUNG, 0);
     }
   }
 

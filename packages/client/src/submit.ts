@@ -13,6 +13,7 @@ import {
   W_TARGET,
   W_TIMEOUT,
 } from "@koala/protocol";
+import { TracePoint, tracePoints } from "@koala/shm";
 import { addAbortListener, removeAbortListener } from "./abort-listeners.ts";
 import { metadataBytes, type RawCallOptions, timeoutWord } from "./call-options.ts";
 import type { ClientMethod } from "./client-method.ts";
@@ -99,6 +100,7 @@ export function submit(
   words[at + W_SEGMENT_BYTES] = hasBlock ? writer.segmentBytes : 0;
   words[at + W_METADATA_LENGTH] = metadataLength;
   words[at + 10] = 0;
+  if (tracePoints !== null) tracePoints.note(TracePoint.SUBMITTED, call.id);
   datapath.schedule();
   return call;
 }

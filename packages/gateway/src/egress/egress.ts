@@ -141,7 +141,7 @@ export class Egress {
       messageBytes: this.options.messageBytes,
       onHeader: (entries) => {
         context.responseHeaderMetadata = entries;
-        if (isStream && entries.length > 0) context.sendHeader();
+        if (isStream) context.sendHeader();
       },
       onTrailer: (entries) => {
         context.responseMetadata = entries;
