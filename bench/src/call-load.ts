@@ -3,6 +3,7 @@
  * `inFlight` loops, each of which awaits its call before it makes the next.
  */
 import type { Round, RunCommand } from "./load-command.ts";
+import { runOpenLoad } from "./open-load.ts";
 import type { Samples } from "./samples.ts";
 
 /** Makes one call and checks its reply. */
@@ -15,11 +16,9 @@ const timedInFlightMax = 32;
  * Calls until the time is over. Calls that are under way then are waited for and do not count, unless the
  * system is so slow that there were no others.
  */
-export async function runCalls(
-  call: Call,
-  { inFlight, seconds }: RunCommand,
-  samples: Samples,
-): Promise<Round> {
+export async function runCalls(call: Call, command: RunCommand, samples: Samples): Promise<Round> {
+  const { inFlight, seconds, rate = 0 } = command;
+  if (rate > 0) return runOpenLoad(call, command, samples);
   let running = true;
   let calls = 0;
   let elapsedMs = 0;

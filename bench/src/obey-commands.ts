@@ -1,6 +1,13 @@
 /** The main part of every load program: takes commands from stdin until the end. */
 import { createInterface } from "node:readline";
-import { endLine, type LoadCommand, type Round, type RunCommand } from "./load-command.ts";
+import {
+  endLine,
+  type FiguresCommand,
+  type FiguresReply,
+  type LoadCommand,
+  type Round,
+  type RunCommand,
+} from "./load-command.ts";
 import { Samples } from "./samples.ts";
 
 /** Makes the calls of one round, and adds their latencies to `samples`. */
@@ -19,7 +26,7 @@ export async function obeyCommands(runRound: RunRound): Promise<void> {
   };
   const answer = async (command: LoadCommand): Promise<object> => {
     const samples = samplesOf(command);
-    if (command.op === "figures") return samples.figures();
+    if (command.op === "figures") return answerFigures(samples, command);
     samples.keep = command.keep;
     const round = await runRound(command, samples);
     return { ...round, p50Us: samples.endRound() };
@@ -31,6 +38,13 @@ export async function obeyCommands(runRound: RunRound): Promise<void> {
   }
   // An open stdin would keep the process alive.
   process.stdin.destroy();
+}
+
+function answerFigures(samples: Samples, { histogram, forget }: FiguresCommand): FiguresReply {
+  const figures = samples.figures();
+  const reply = histogram === true ? { ...figures, histogram: samples.histogram() } : figures;
+  if (forget === true) samples.forget();
+  return reply;
 }
 
 /** Resolves when a program without commands, a server, is told to end. */

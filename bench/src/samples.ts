@@ -1,11 +1,14 @@
 /** Latencies in microseconds, in memory that was there before the measurement began. */
+import { type Histogram, histogramOf } from "./histogram.ts";
 import { percentile } from "./statistics.ts";
 
 /** What is said about all samples that were kept. */
 export interface SampleFigures {
   samples: number;
   p50Us: number | null;
+  p95Us: number | null;
   p99Us: number | null;
+  p999Us: number | null;
   minUs: number | null;
 }
 
@@ -39,8 +42,21 @@ export class Samples {
     return {
       samples: this.count,
       p50Us: percentile(ascending, 50),
+      p95Us: percentile(ascending, 95),
       p99Us: percentile(ascending, 99),
+      p999Us: percentile(ascending, 99.9),
       minUs: ascending[0] ?? null,
     };
+  }
+
+  /** All of them by size, so that they can be added to those of others. */
+  histogram(): Histogram {
+    return histogramOf(this.micros.subarray(0, this.count));
+  }
+
+  /** Begins anew. */
+  forget(): void {
+    this.count = 0;
+    this.roundStart = 0;
   }
 }

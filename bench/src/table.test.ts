@@ -26,7 +26,7 @@ function round(calls: number): MeasuredRound {
 }
 
 function result(system: string, p50Us: number, ...calls: number[]): Result {
-  const figures = { samples: 9, p50Us, p99Us: 2 * p50Us, minUs: 1 };
+  const figures = { samples: 9, p50Us, p95Us: null, p99Us: 2 * p50Us, p999Us: null, minUs: 1 };
   return resultOf(loadCase, system, calls.map(round), figures);
 }
 
