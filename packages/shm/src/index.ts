@@ -28,3 +28,12 @@ export {
 } from "./ring.ts";
 export { sealedBytes } from "./sealed-bytes.ts";
 export { SpinHistory, Spinner, type SpinOptions } from "./spinner.ts";
+export {
+  readTraceFile,
+  type TraceFile,
+  type TraceNote,
+  TracePoint,
+  TracePoints,
+  tracePoints,
+} from "./trace-points.ts";
+export { type Mechanisms, readWithout, without } from "./without.ts";

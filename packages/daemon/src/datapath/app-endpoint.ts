@@ -21,7 +21,7 @@ import {
   W_TIMEOUT,
 } from "@koala/protocol";
 import { type Runtime, Timer } from "@koala/runtime";
-import { RingConsumer, RingProducer, ringBytes } from "@koala/shm";
+import { RingConsumer, RingProducer, ringBytes, without } from "@koala/shm";
 import { AppStreams } from "../streams/app-streams.ts";
 import { type Flow, takesStream } from "../streams/flow.ts";
 import type { AppEngine, AppEngineOptions } from "./app-engine.ts";
@@ -168,6 +168,7 @@ export class AppEndpoint implements AppEngine {
       const slot = this.slot;
       for (let i = 0; i < SLOT_WORDS; i++) slot[i] = words[index + i]!;
       this.takeSlot(slot);
+      if (without.batching) this.runtime.flushAll();
     }
     if (this.consumer.corrupt) this.violate("the send ring's tail is impossible");
     if (this.out.corrupt) this.violate("the receive ring's head is impossible");

@@ -26,7 +26,7 @@ import {
   W_TARGET,
   W_TIMEOUT,
 } from "@koala/protocol";
-import type { RingProducer } from "@koala/shm";
+import { type RingProducer, TracePoint, tracePoints } from "@koala/shm";
 import { Body } from "./body.ts";
 import type { Call } from "./call.ts";
 import type { EndpointState, LateCancel, LateReply } from "./endpoint-state.ts";
@@ -209,8 +209,12 @@ export class AppOutbox {
   flush(): boolean {
     if (this.isHeld) return true;
     const allReleased = this.writeReleases();
+    if (tracePoints !== null) tracePoints.note(TracePoint.PUBLISHED, 0);
     this.ring.publish();
-    if (this.ring.takeSleeper()) doorbellRing(this.bell);
+    if (this.ring.takeSleeper()) {
+      doorbellRing(this.bell);
+      if (tracePoints !== null) tracePoints.note(TracePoint.RUNG, 0);
+    }
     return allReleased;
   }
 

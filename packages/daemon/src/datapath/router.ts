@@ -10,7 +10,7 @@
 import { KoalaError, Origin, Status } from "@koala/interface";
 import { type Chain, Passage } from "@koala/policy/engine";
 import type { Runtime } from "@koala/runtime";
-import type { Heap } from "@koala/shm";
+import { type Heap, TracePoint, tracePoints } from "@koala/shm";
 import { CallObserver } from "../observe/call-observer.ts";
 import { Streams } from "../streams/streams.ts";
 import { PolicyParty } from "./attempts.ts";
@@ -190,7 +190,10 @@ export class Router {
   /** Runs the policies before `end`. DONE: it may go on, unless it has ended or is left to attempts. */
   private pass(call: Call, end: number): Outcome {
     if (call.live!.stage >= end) return Outcome.DONE;
-    switch (this.policies.request(call, end)) {
+    if (tracePoints !== null) tracePoints.note(TracePoint.POLICIES_BEGUN, call.id);
+    const passage = this.policies.request(call, end);
+    if (tracePoints !== null) tracePoints.note(TracePoint.POLICIES_PASSED, call.id);
+    switch (passage) {
       case Passage.PASSED:
         return Outcome.DONE;
       case Passage.DENIED:
@@ -247,7 +250,10 @@ export class Router {
     if (call.stream !== null && call.stream.toCaller.waiting.length > 0) return Outcome.PARK;
     this.observer.replied(call, status, origin, body);
     if (live === null || live.chain === null) return caller.finish(call, status, origin, body);
-    if (this.policies.response(call, status, origin, body, "") === Passage.DENIED) {
+    if (tracePoints !== null) tracePoints.note(TracePoint.POLICIES_BEGUN, call.id);
+    const passage = this.policies.response(call, status, origin, body, "");
+    if (tracePoints !== null) tracePoints.note(TracePoint.POLICIES_PASSED, call.id);
+    if (passage === Passage.DENIED) {
       body.discard();
       const { text, trailers } = this.policies.denialOf(call);
       caller.finishWith(call, live.denial.status, Origin.POLICY, text, trailers);

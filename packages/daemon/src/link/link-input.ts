@@ -19,7 +19,7 @@ import {
   LONG_HEADER_BYTES,
   SHORT_HEADER_BYTES,
 } from "@koala/protocol";
-import { type Memory, openMemory } from "@koala/shm";
+import { type Memory, openMemory, TracePoint, tracePoints } from "@koala/shm";
 
 /** Room for the largest frame and for what comes with it in one go. */
 const memoryBytes = frameBytesMax + 256 * 1024;
@@ -197,7 +197,9 @@ export class LinkInput {
     span.length = memoryBytes - this.tail;
     const bytes = connection.receive(this.spans, 1);
     this.drained = bytes < span.length;
-    if (bytes > 0) this.tail += bytes;
+    if (bytes <= 0) return bytes;
+    if (tracePoints !== null) tracePoints.note(TracePoint.RECEIVED, 0);
+    this.tail += bytes;
     return bytes;
   }
 

@@ -11,7 +11,7 @@
  * bytes ever put in, so a position in the stream is a plain number; completions wait for positions.
  */
 import type { Connection, Span } from "@koala/interface";
-import { type Memory, openMemory } from "@koala/shm";
+import { type Memory, openMemory, TracePoint, tracePoints, without } from "@koala/shm";
 import type { BlockOwner } from "../datapath/call.ts";
 
 /** Bytes of frames that wait in own memory. Beyond it calls are parked. */
@@ -22,6 +22,8 @@ const spansMax = 1024;
 const reservedSpans = 64;
 /** Spans given to the transport at once. */
 const spansPerSend = 256;
+/** Bytes that are copied together for one `send` where nothing is gathered (`KOALA_WITHOUT=gathering`). */
+const copiedBytesMax = 256 * 1024;
 const zeros = new ArrayBuffer(8);
 
 /** A block of an app that the output refers to, for a message of this stream. */
@@ -54,6 +56,8 @@ export class LinkOutput {
     length: 0,
   }));
   private spanCount = 0;
+  /** Where spans are copied to when they may not be sent from their places; made when that is so. */
+  private copied = new ArrayBuffer(0);
   private readonly completions: Completion[] = [];
 
   /**
@@ -77,7 +81,7 @@ export class LinkOutput {
     this.tail += bytes;
     this.enqueued += bytes;
     this.queuedBytes += bytes;
-    if (this.spanCount > 0) {
+    if (this.spanCount > 0 && !without.bundling) {
       const last = this.spans[this.spanCount - 1]!;
       if (last.buffer === this.memory.buffer && last.offset + last.length === offset) {
         last.length += bytes;
@@ -130,7 +134,9 @@ export class LinkOutput {
   /** Hands over as much as the transport takes: 0, or `-errno` when the connection is dead. */
   flush(connection: Connection): number {
     while (this.spanCount > 0) {
-      const taken = connection.send(this.spans, Math.min(this.spanCount, spansPerSend));
+      if (tracePoints !== null) tracePoints.note(TracePoint.SENDING, 0);
+      const taken = this.offer(connection);
+      if (tracePoints !== null) tracePoints.note(TracePoint.SENT, 0);
       if (taken < 0) return taken;
       if (taken === 0) break;
       this.queuedBytes -= taken;
@@ -147,6 +153,37 @@ export class LinkOutput {
     this.spanCount = 0;
     this.queuedBytes = 0;
     this.complete(Number.POSITIVE_INFINITY);
+  }
+
+  /** One system call. */
+  private offer(connection: Connection): number {
+    let count = Math.min(this.spanCount, spansPerSend);
+    if (without.bundling) count = this.spansOfFrame(count);
+    if (!without.gathering) return connection.send(this.spans, count);
+    return connection.send([this.copy(connection, count)], 1);
+  }
+
+  /** Spans of the first frame, or of what is left of it, up to `most`: frames begin in own memory. */
+  private spansOfFrame(most: number): number {
+    let count = 1;
+    while (count < most && this.spans[count]!.buffer !== this.memory.buffer) count++;
+    return count;
+  }
+
+  /** The bytes of the first spans in one piece, as far as they fit. */
+  private copy(connection: Connection, count: number): Span {
+    // What was posted before may still be read from where it lies.
+    const isFree = connection.sentBytes() === this.enqueued - this.queuedBytes;
+    if (!isFree || this.copied.byteLength === 0) this.copied = new ArrayBuffer(copiedBytesMax);
+    const target = new Uint8Array(this.copied);
+    let length = 0;
+    for (let i = 0; i < count && length < copiedBytesMax; i++) {
+      const { buffer, offset, length: bytes } = this.spans[i]!;
+      const part = Math.min(bytes, copiedBytesMax - length);
+      target.set(new Uint8Array(buffer, offset, part), length);
+      length += part;
+    }
+    return { buffer: this.copied, offset: 0, length };
   }
 
   private room(bytes: number, bytesMax: number, countMax: number): number {

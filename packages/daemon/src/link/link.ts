@@ -27,7 +27,7 @@ import {
   type ServiceOffer,
   type Services,
 } from "@koala/protocol";
-import type { Heap } from "@koala/shm";
+import { type Heap, without } from "@koala/shm";
 import type { Binding, LinkBindingState, RouteLink } from "../datapath/binding.ts";
 import type { Body } from "../datapath/body.ts";
 import { type Call, Outcome } from "../datapath/call.ts";
@@ -188,6 +188,7 @@ export class Link implements Engine, RouteLink {
         done++;
         this.framesIn++;
         this.takeFrame(at);
+        if (without.batching) this.options.runtime.flushAll();
         continue;
       }
       if (this.frames.isFlooded) this.input.malformed = "frames without end, and reads no answer";

@@ -11,6 +11,7 @@ import { monotonicMicros } from "@koala/native";
 import type { Chain } from "@koala/policy/engine";
 import { decodeMetadata, encodeMetadata } from "@koala/protocol";
 import type { Runtime } from "@koala/runtime";
+import { TracePoint, tracePoints } from "@koala/shm";
 import type { Body } from "../datapath/body.ts";
 import type { Call } from "../datapath/call.ts";
 import type { DenialReport } from "../datapath/policy-chains.ts";
@@ -82,6 +83,7 @@ export class CallObserver {
 
   /** A call has come in, and is on its chain of policies. Its body may not be complete yet. */
   begin(call: Call, body: Body): void {
+    if (tracePoints !== null) tracePoints.note(TracePoint.TAKEN, call.id);
     const { traffic } = call.binding!;
     traffic.calls++;
     traffic.open++;
@@ -112,12 +114,14 @@ export class CallObserver {
 
   /** The request was handed on. */
   sent(call: Call): void {
+    if (tracePoints !== null) tracePoints.note(TracePoint.HANDED, call.id);
     call.sentMs = call.note === null ? this.runtime.nowMs : monotonicMicros() / 1000;
   }
 
   /** A reply has come, perhaps not for the first time. */
   replied(call: Call, status: Status, origin: Origin, body: Body): void {
     if (call.beganMs === 0 || call.repliedMs !== 0) return;
+    if (tracePoints !== null) tracePoints.note(TracePoint.REPLY_TAKEN, call.id);
     call.repliedMs = call.note === null ? this.runtime.nowMs : monotonicMicros() / 1000;
     const bytes = body.bodyBytes();
     call.binding!.traffic.replyBytes += bytes;
@@ -170,6 +174,7 @@ export class CallObserver {
 
   /** A call that was begun here is over. */
   ended(call: Call): void {
+    if (tracePoints !== null) tracePoints.note(TracePoint.REPLY_HANDED, call.id);
     const { traffic } = call.binding!;
     traffic.open--;
     const { note } = call;

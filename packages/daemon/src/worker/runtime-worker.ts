@@ -21,7 +21,7 @@ import {
 } from "@koala/native";
 import { frameBytesMax, headBytesMax } from "@koala/protocol";
 import { Heartbeat, Runtime, Timer } from "@koala/runtime";
-import { Spinner } from "@koala/shm";
+import { Spinner, without } from "@koala/shm";
 import { createTcpTransport } from "@koala/transport-tcp";
 import type { Config } from "../config/index.ts";
 import type { Binding } from "../datapath/binding.ts";
@@ -395,7 +395,8 @@ function spinOptions({
   runtime: { spin, spinMicros, spinMaxMicros },
 }: Config): ConstructorParameters<typeof Spinner>[0] {
   return {
-    maxMicros: spin === "off" ? 0 : spin === "fixed" ? spinMicros : spinMaxMicros,
+    maxMicros:
+      spin === "off" || without.spinning ? 0 : spin === "fixed" ? spinMicros : spinMaxMicros,
     fixed: spin === "fixed",
     cores: availableParallelism(),
     runnableThreads,
