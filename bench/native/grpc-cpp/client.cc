@@ -12,6 +12,7 @@
 #include <google/protobuf/util/json_util.h>
 
 #include "closed-loop.h"
+#include "open-loop.h"
 
 // One unit with what is generated: the headers of gRPC are most of what is compiled.
 #include "bench/v1/bench.grpc.pb.cc"
@@ -26,7 +27,10 @@ class Command {
     if (!status.ok()) Fail("not a command: " + line);
   }
 
-  double Number(const std::string& name) const { return Field(name).number_value(); }
+  double Number(const std::string& name, double otherwise = 0) const {
+    const auto& field = Field(name);
+    return field.has_number_value() ? field.number_value() : otherwise;
+  }
   bool Bool(const std::string& name) const { return Field(name).bool_value(); }
   const std::string& Text(const std::string& name) const { return Field(name).string_value(); }
 
@@ -62,17 +66,33 @@ void Run(bench::v1::Echo::Stub* stub, const Command& command, Samples* samples) 
   samples->keep = command.Bool("keep");
   const auto pool = MakeCalls(stub, command);
   const double seconds = command.Number("seconds");
-  const Round round = ClosedLoop(pool, seconds, samples);
-  std::cout << "{\"calls\":" << round.calls << ",\"seconds\":" << Figure(round.seconds)
-            << ",\"p50Us\":" << Figure(samples->EndRound()) << "}" << std::endl;
+  const double rate = command.Number("rate");
+  const auto seed = static_cast<uint32_t>(command.Number("seed", 1));
+  const Round round = rate > 0 ? OpenLoop(pool, rate, seed, seconds, samples)
+                               : ClosedLoop(pool, seconds, samples);
+  std::cout << "{\"calls\":" << round.calls << ",\"seconds\":" << Figure(round.seconds);
+  if (rate > 0) std::cout << ",\"shed\":" << round.shed;
+  std::cout << ",\"p50Us\":" << Figure(samples->EndRound()) << "}" << std::endl;
 }
 
-void TellFigures(const Samples& samples) {
-  const auto ascending = samples.Ascending();
+void TellFigures(const Command& command, Samples* samples) {
+  const auto ascending = samples->Ascending();
   std::cout << "{\"samples\":" << ascending.size()
             << ",\"p50Us\":" << Figure(Percentile(ascending, 50))
+            << ",\"p95Us\":" << Figure(Percentile(ascending, 95))
             << ",\"p99Us\":" << Figure(Percentile(ascending, 99))
-            << ",\"minUs\":" << Figure(Percentile(ascending, 0)) << "}" << std::endl;
+            << ",\"p999Us\":" << Figure(Percentile(ascending, 99.9))
+            << ",\"minUs\":" << Figure(Percentile(ascending, 0));
+  if (command.Bool("histogram")) {
+    const char* separator = ",\"histogram\":[";
+    for (const auto& [bucket, count] : samples->Histogram()) {
+      std::cout << separator << "[" << bucket << "," << count << "]";
+      separator = ",";
+    }
+    std::cout << (ascending.empty() ? ",\"histogram\":[]" : "]");
+  }
+  std::cout << "}" << std::endl;
+  if (command.Bool("forget")) samples->Forget();
 }
 
 }  // namespace
@@ -95,7 +115,7 @@ int main(int argc, char** argv) {
     const Command command(line);
     Samples& samples = by_series[command.Text("series")];
     if (command.Text("op") == "figures") {
-      TellFigures(samples);
+      TellFigures(command, &samples);
     } else {
       Run(stub.get(), command, &samples);
     }

@@ -11,6 +11,8 @@
 struct Round {
   uint64_t calls = 0;
   double seconds = 0;
+  // Calls of an open loop that were due and not made: as many as allowed were under way.
+  uint64_t shed = 0;
 };
 
 // One thread takes ends of calls from a queue and makes the next calls. It reads the socket itself, so that
@@ -43,6 +45,6 @@ inline Round ClosedLoop(const std::vector<std::unique_ptr<Call>>& pool, double s
     }
   }
   // So slow that none came back in time: what was under way counts.
-  if (round.calls == 0) round = {pool.size(), MicrosBetween(start, Clock::now()) / 1e6};
+  if (round.calls == 0) round = {pool.size(), MicrosBetween(start, Clock::now()) / 1e6, 0};
   return round;
 }

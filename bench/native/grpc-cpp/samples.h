@@ -1,10 +1,12 @@
-// Latencies in microseconds, and what they come to; the counterpart of bench/src/samples.ts.
+// Latencies in microseconds, and what they come to; the counterpart of bench/src/samples.ts and histogram.ts.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -46,6 +48,21 @@ class Samples {
     std::vector<double> all(micros_);
     std::sort(all.begin(), all.end());
     return all;
+  }
+
+  // How many are in each bucket; buckets grow by half a percent.
+  std::map<int, uint64_t> Histogram() const {
+    static const double log_growth = std::log(1.005);
+    std::map<int, uint64_t> counts;
+    for (const double each : micros_) {
+      counts[static_cast<int>(std::floor(std::log(std::max(each, 0.001)) / log_growth))]++;
+    }
+    return counts;
+  }
+
+  void Forget() {
+    micros_.clear();
+    round_start_ = 0;
   }
 
  private:
