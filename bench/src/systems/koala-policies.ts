@@ -8,21 +8,27 @@ import type { RunningSystem, System } from "./system.ts";
 /** A rate that one daemon reaches easily, so that the policy and nothing else holds it. */
 const targetRate = 5000;
 
-type Hosts = { readonly near: Host; readonly far: Host; readonly apps: RunningSystem };
+/** Two daemons, linked over TCP, with a client on the one and a server on the other. */
+export interface LinkedHosts {
+  readonly near: Host;
+  readonly far: Host;
+  readonly apps: RunningSystem;
+}
 
-const linkedHosts = new WeakMap<Stage, Promise<Hosts>>();
+const linkedHosts = new WeakMap<Stage, Promise<LinkedHosts>>();
 
 /** Two daemons, linked over TCP, once a stage: systems that differ in policies only take turns on them. */
-function hostsOf(stage: Stage): Promise<Hosts> {
+function hostsOf(stage: Stage): Promise<LinkedHosts> {
   let hosts = linkedHosts.get(stage);
   if (hosts === undefined) {
-    hosts = startHosts(stage);
+    hosts = startLinkedHosts(stage);
     linkedHosts.set(stage, hosts);
   }
   return hosts;
 }
 
-async function startHosts(stage: Stage): Promise<Hosts> {
+/** Starts them. */
+export async function startLinkedHosts(stage: Stage): Promise<LinkedHosts> {
   const far = await startHost(stage, "policies daemon B", []);
   const near = await startHost(stage, "policies daemon A", [far]);
   return { near, far, apps: await startApps(stage, "policies", near, far, []) };
