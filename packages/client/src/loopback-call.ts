@@ -7,6 +7,7 @@ import { metadataBytes, type RawCallOptions, timeoutWord } from "./call-options.
 import type { HandlerContext } from "./handler-context.ts";
 import type { Log } from "./log.ts";
 import type { MessageCopier } from "./message-copier.ts";
+import type { MessageStyle } from "./message-style.ts";
 import { callListener, giveEntries } from "./reply.ts";
 import { abortError, RpcError, valueError } from "./rpc-error.ts";
 import type { ServerMethod } from "./service-export.ts";
@@ -23,6 +24,7 @@ export class LoopbackCall extends CallContext implements HandlerContext {
   /** The call is over, with an outcome or without. */
   isOver = false;
   private readonly options: RawCallOptions;
+  private readonly style: MessageStyle;
   private readonly copier: MessageCopier;
   private readonly log: Log;
   private readonly endsAt: number;
@@ -30,8 +32,14 @@ export class LoopbackCall extends CallContext implements HandlerContext {
   private readonly onAbort: () => void;
   private timer: NodeJS.Timeout | null = null;
 
-  /** Throws an `RpcError` when the call can't be made at all. */
-  constructor(target: ServerMethod, options: RawCallOptions, copier: MessageCopier, log: Log) {
+  /** `style` is the caller's. Throws an `RpcError` when the call can't be made at all. */
+  constructor(
+    target: ServerMethod,
+    options: RawCallOptions,
+    style: MessageStyle,
+    copier: MessageCopier,
+    log: Log,
+  ) {
     const { metadata, trace, signal } = options;
     super(
       metadata === undefined ? [] : decodeMetadata(metadataBytes(metadata, metadataBytesMax))!,
@@ -39,6 +47,7 @@ export class LoopbackCall extends CallContext implements HandlerContext {
     );
     this.target = target;
     this.options = options;
+    this.style = style;
     this.copier = copier;
     this.log = log;
     if (signal?.aborted === true) throw abortError(signal.reason);
@@ -98,10 +107,9 @@ export class LoopbackCall extends CallContext implements HandlerContext {
 
   /** A request as the handler gets it. */
   copyRequest(message: unknown): unknown {
-    const { target, copier } = this;
+    const { target, style, copier } = this;
     try {
-      const { input } = target;
-      return copier.copy(input, message, input);
+      return copier.copy(style.codec(target.schema.desc.input), message, target.input);
     } catch (cause) {
       throw valueError(Status.INVALID_ARGUMENT, `${this.name}: request`, cause);
     }
@@ -109,10 +117,10 @@ export class LoopbackCall extends CallContext implements HandlerContext {
 
   /** A result as the caller gets it. */
   copyResult(result: unknown): unknown {
-    const { target, copier } = this;
+    const { target, style, copier } = this;
     try {
-      const { output } = target;
-      return copier.copy(output, target.complete(result), output);
+      const theirs = style.codec(target.schema.desc.output);
+      return copier.copy(target.output, target.complete(result), theirs);
     } catch (cause) {
       throw valueError(Status.INTERNAL, `${this.name}: reply`, cause);
     }

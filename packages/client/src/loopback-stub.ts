@@ -4,8 +4,8 @@ import { messageOf, Status } from "@koala/interface";
 import { type CallOptions, type RawCallOptions, rawOptions } from "./call-options.ts";
 import type { CallFunction } from "./client-interception.ts";
 import type { LoopbackCall } from "./loopback-call.ts";
-import { completerFor } from "./message-init.ts";
 import { MessagePipe, type PipeHooks } from "./message-pipe.ts";
+import type { MessageStyle } from "./message-style.ts";
 import { RpcError, valueError } from "./rpc-error.ts";
 import { isIterable, type Messages } from "./stream-outlet.ts";
 
@@ -13,8 +13,12 @@ import { isIterable, type Messages } from "./stream-outlet.ts";
 export type OpenCall = (options: RawCallOptions) => LoopbackCall;
 
 /** The function for a method. */
-export function loopbackFunction(desc: DescMethod, open: OpenCall): CallFunction {
-  const complete = completerFor(desc.input);
+export function loopbackFunction(
+  desc: DescMethod,
+  style: MessageStyle,
+  open: OpenCall,
+): CallFunction {
+  const complete = style.completer(desc.input);
   const isStream = desc.methodKind === "client_streaming" || desc.methodKind === "bidi_streaming";
   const begin = (given: unknown, options: CallOptions | undefined): [LoopbackCall, unknown] => {
     const call = open(rawOptions(options));

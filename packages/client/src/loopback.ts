@@ -15,6 +15,7 @@ import { LoopbackCall } from "./loopback-call.ts";
 import { loopbackFunction } from "./loopback-stub.ts";
 import type { Mesh } from "./mesh.ts";
 import { MessageCopier } from "./message-copier.ts";
+import { type MessageStyle, objectStyle } from "./message-style.ts";
 import { RpcError } from "./rpc-error.ts";
 import {
   type CloseOptions,
@@ -50,7 +51,8 @@ export function loopback(routes?: ServiceRoutes, options: LoopbackOptions = {}):
 /** No server can have it. */
 const anyName = "";
 
-class LoopbackMesh implements Mesh {
+/** What `loopback` gives. */
+export class LoopbackMesh implements Mesh {
   readonly log: Log;
   private readonly interceptors: readonly Interceptor[];
   private readonly copier = new MessageCopier();
@@ -72,12 +74,20 @@ class LoopbackMesh implements Mesh {
   ): Client<Service> {
     const interceptors = [...this.interceptors, ...(options.interceptors ?? [])];
     const client: Record<string, CallFunction> = {};
+    const functions = this.functionsOf(service, target, objectStyle);
     for (const [index, desc] of service.methods.entries()) {
-      const direct = loopbackFunction(desc, (raw) => this.open(service, target, index, raw));
+      const direct = functions[index]!;
       client[desc.localName] =
         interceptors.length === 0 ? direct : intercepted(desc, direct, interceptors);
     }
     return client as Client<Service>;
+  }
+
+  /** What calls each method of a service, with messages in a style; without the mesh's interceptors. */
+  functionsOf(service: DescService, target: string, style: MessageStyle): CallFunction[] {
+    return service.methods.map((desc, index) =>
+      loopbackFunction(desc, style, (raw) => this.open(service, target, index, raw, style)),
+    );
   }
 
   async serve(options: ServeOptions, routes: ServiceRoutes): Promise<Server> {
@@ -139,6 +149,7 @@ class LoopbackMesh implements Mesh {
     target: string,
     index: number,
     options: RawCallOptions,
+    style: MessageStyle,
   ): LoopbackCall {
     if (this.isClosed) throw new RpcError(Status.CANCELLED, "the mesh was closed");
     const named = this.servers.filter(({ name }) => name === target);
@@ -160,7 +171,7 @@ class LoopbackMesh implements Mesh {
           : `${typeName}/${method.schema.name} has no handler`;
       throw new RpcError(Status.UNIMPLEMENTED, text, { origin: "remote-app" });
     }
-    const call = new LoopbackCall(method, options, this.copier, this.log);
+    const call = new LoopbackCall(method, options, style, this.copier, this.log);
     server.add(call);
     return call;
   }

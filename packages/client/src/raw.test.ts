@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { Echo, SayReplySchema, SayRequestSchema } from "./gen/echo/v1/echo_pb.ts";
+import { loopback } from "./loopback.ts";
 import type { Mesh } from "./mesh.ts";
 import { failure, Status, startDaemon, startEcho, startMesh } from "./mesh-helper.test.ts";
 import { completerFor } from "./message-init.ts";
@@ -81,4 +82,42 @@ test("what is no message fails the call", async (t) => {
 
 test("raw calls need a mesh of this library", () => {
   assert.throws(() => rawClient({} as Mesh, Echo, "echo"), { code: "ERR_RAW_MESH" });
+});
+
+test("raw clients and raw servers meet clients and servers with messages in a loopback", async () => {
+  const mesh = loopback((router) =>
+    router.service(Echo, {
+      say: ({ text }) => ({ text: `say ${text}` }),
+      async *watch({ number }) {
+        for (let i = 0; i < number; i++) yield { number: i };
+      },
+      async sum(requests) {
+        let number = 0;
+        for await (const request of requests) number += request.number;
+        return { number };
+      },
+    }),
+  );
+  await rawServe(mesh, { name: "raw" }, Echo, { say: (request) => request });
+  const raw = rawClient(mesh, Echo, "echo");
+  const { say, watch, sum } = Echo.method;
+  const read = (reply: Uint8Array): MessageShape<typeof SayReplySchema> =>
+    fromBinary(SayReplySchema, reply);
+  assert.equal(read(await raw.unary(say, encode({ text: "x" }))).text, "say x");
+  const numbers: number[] = [];
+  for await (const reply of raw.stream(watch, [encode({ number: 3 })])) {
+    numbers.push(read(reply).number);
+  }
+  for await (const reply of raw.stream(sum, [encode({ number: 3 }), encode({ number: 4 })])) {
+    numbers.push(read(reply).number);
+  }
+  assert.deepEqual(numbers, [0, 1, 2, 7]);
+  assert.equal((await mesh.client(Echo, "raw").say({ text: "as it came" })).text, "as it came");
+  const both = rawClient(mesh, Echo, "raw");
+  assert.equal(read(await both.unary(say, encode({ text: "bytes" }))).text, "bytes");
+  const malformed = await failure(raw.unary(say, new Uint8Array([0x0a, 0x7f])));
+  assert.equal(malformed.status, Status.INVALID_ARGUMENT);
+  assert.match(malformed.reason, /echo\.v1\.Echo\/Say: request/);
+  const missing = await failure(raw.unary(Echo.method.missing, encode({})));
+  assert.equal(missing.status, Status.UNIMPLEMENTED);
 });

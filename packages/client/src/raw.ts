@@ -15,8 +15,10 @@ import type {
 import { KoalaError, Status } from "@koala/interface";
 import { startCall } from "./call.ts";
 import { type CallOptions, rawOptions } from "./call-options.ts";
+import type { CallFunction } from "./client-interception.ts";
 import { ClientMethod } from "./client-method.ts";
 import type { HandlerContext } from "./handler-context.ts";
+import { LoopbackMesh } from "./loopback.ts";
 import { type Mesh, MeshConnection } from "./mesh.ts";
 import { iterableOf, iterableSoon, onlyOne } from "./message-iterables.ts";
 import { protobufStyle } from "./message-style.ts";
@@ -70,26 +72,20 @@ export type RawHandlers<Service extends DescService = DescService> = {
 
 /** Calls to a service that is offered as `target`. */
 export function rawClient(mesh: Mesh, service: DescService, target: string): RawClient {
-  if (!(mesh instanceof MeshConnection)) throw notConnected("rawClient");
-  const binding = mesh.bindingOf(service, target);
-  const methods = new Map(
-    service.methods.map((desc, index) => {
-      const schema = binding.schema.methods[index]!;
-      return [desc.name, new ClientMethod(binding, desc, schema, protobufStyle)] as const;
-    }),
-  );
-  const find = ({ name }: DescMethod): ClientMethod => {
-    const method = methods.get(name);
-    if (method !== undefined) return method;
+  const functions = functionsOf(mesh, service, target);
+  const calls = new Map(service.methods.map(({ name }, index) => [name, functions[index]!]));
+  const find = ({ name }: DescMethod): CallFunction => {
+    const call = calls.get(name);
+    if (call !== undefined) return call;
     throw new RpcError(Status.UNIMPLEMENTED, `${service.typeName} has no method ${name}`);
   };
   return {
     async unary(desc, request, options) {
-      return (await startCall(find(desc), request, rawOptions(options))) as Uint8Array;
+      return (await find(desc)(request, options)) as Uint8Array;
     },
     stream(desc, requests, options) {
       try {
-        return startAny(find(desc), requests, options);
+        return startAny(desc, find(desc), requests, options);
       } catch (error) {
         return iterableSoon(Promise.reject(error));
       }
@@ -118,31 +114,53 @@ export function rawService<Service extends DescService>(
   return router;
 }
 
+/** The functions of the service's methods, as those of a client, for bytes. */
+function functionsOf(mesh: Mesh, service: DescService, target: string): readonly CallFunction[] {
+  if (mesh instanceof LoopbackMesh) return mesh.functionsOf(service, target, protobufStyle);
+  if (!(mesh instanceof MeshConnection)) throw notConnected("rawClient");
+  const binding = mesh.bindingOf(service, target);
+  return service.methods.map((desc, index) => {
+    const schema = binding.schema.methods[index]!;
+    return functionOf(new ClientMethod(binding, desc, schema, protobufStyle));
+  });
+}
+
+function functionOf(method: ClientMethod): CallFunction {
+  switch (method.schema.kind) {
+    case "unary":
+      return (request, options) => startCall(method, request, rawOptions(options));
+    case "client_streaming":
+      return (requests, options) =>
+        startClientStream(method, requests as RawMessages, rawOptions(options));
+    default:
+      return (given, options) => startStream(method, given, rawOptions(options));
+  }
+}
+
 function startAny(
-  method: ClientMethod,
+  desc: DescMethod,
+  call: CallFunction,
   requests: RawMessages,
   options: RawOptions | undefined,
 ): AsyncIterable<Uint8Array> {
-  const { kind } = method.schema;
-  const raw = rawOptions(options);
-  switch (kind) {
+  switch (desc.methodKind) {
     case "bidi_streaming":
-      return startStream(method, requests, raw) as AsyncIterable<Uint8Array>;
+      return call(requests, options) as AsyncIterable<Uint8Array>;
     case "client_streaming":
-      return iterableSoon(one(startClientStream(method, requests, raw)));
+      return iterableSoon(one(call(requests, options) as Promise<unknown>));
     case "unary":
-      return iterableSoon(one(only(method, requests).then((each) => startCall(method, each, raw))));
+      return iterableSoon(
+        one(only(desc, requests).then((each) => call(each, options) as Promise<unknown>)),
+      );
     case "server_streaming":
       return iterableSoon(
-        only(method, requests).then(
-          (each) => startStream(method, each, raw) as AsyncIterable<Uint8Array>,
-        ),
+        only(desc, requests).then((each) => call(each, options) as AsyncIterable<Uint8Array>),
       );
   }
 }
 
-function only(method: ClientMethod, requests: RawMessages): Promise<Uint8Array> {
-  return onlyOne(requests, `${method.name}: requests`);
+function only({ parent, name }: DescMethod, requests: RawMessages): Promise<Uint8Array> {
+  return onlyOne(requests, `${parent.typeName}/${name}: requests`);
 }
 
 async function one(reply: Promise<unknown>): Promise<AsyncIterable<Uint8Array>> {
@@ -152,6 +170,6 @@ async function one(reply: Promise<unknown>): Promise<AsyncIterable<Uint8Array>> 
 function notConnected(what: string): KoalaError {
   return new KoalaError(
     "ERR_RAW_MESH",
-    `${what}: expected what connect() of this copy of @koala/mrpc made, found another object`,
+    `${what}: expected what connect() or loopback() of this copy of @koala/mrpc made, found another object`,
   );
 }

@@ -40,7 +40,7 @@ export class ServiceLookup {
 
   /** Whether somebody offers anything as the target; undefined as long as the daemon has not said. */
   isOffered(): boolean | undefined {
-    return this.offers?.some(({ name }) => name === this.target);
+    return this.offers?.some((offer) => this.isFor(offer));
   }
 
   /** The service, if it is known already. */
@@ -62,7 +62,7 @@ export class ServiceLookup {
         }
         if (!waitForReady) {
           const offers = await this.mesh.services();
-          const found = offers.filter(({ name }) => name === this.target);
+          const found = offers.filter((offer) => this.isFor(offer));
           // It has come meanwhile.
           const isThere = found.some((offer) => offer.service === service);
           if (!isThere || isRepeated) throw this.missing(service, found, error);
@@ -99,6 +99,11 @@ export class ServiceLookup {
     };
   }
 
+  /** An offer without a name, which only a loopback has, is for every target. */
+  private isFor({ name }: ServiceOffer): boolean {
+    return name === this.target || name === "";
+  }
+
   private missing(service: string, found: readonly ServiceOffer[], cause: unknown): RpcError {
     const { target } = this;
     if (found.length === 0) {
@@ -124,7 +129,7 @@ export class ServiceLookup {
     this.offers = offers;
     this.changes++;
     for (const [service, { hash }] of this.known) {
-      const offer = offers.find((each) => each.service === service && each.name === this.target);
+      const offer = offers.find((each) => each.service === service && this.isFor(each));
       // Nobody at all: its servers may come back as they were.
       if (hash !== null && offer !== undefined && !offer.hashes.includes(hash)) {
         this.known.delete(service);
