@@ -9,7 +9,7 @@ import { type Options, parseOptions, usage } from "./options.ts";
 import { createProfileFolder, renderProfiles } from "./profile.ts";
 import type { Result } from "./result.ts";
 import { Stage } from "./stage.ts";
-import { systemGroups, systems } from "./systems/catalog.ts";
+import { loadSystems, systemGroups } from "./systems/catalog.ts";
 import type { System } from "./systems/system.ts";
 import { renderTable } from "./table.ts";
 import { fullWarmUp, quickWarmUp } from "./warm-up.ts";
@@ -40,7 +40,7 @@ function readOptions(): Options {
   return parseOptions(process.argv.slice(2), {
     cases: caseNames,
     systems: [
-      ...systems.map(({ name }) => name),
+      ...loadSystems().map(({ name }) => name),
       ...changeNames,
       ...memoryNames,
       ...layoutSystemNames,
@@ -51,7 +51,7 @@ function readOptions(): Options {
 
 function chosenSystems({ systems: asked, profile }: Options, caseName: string): System[] {
   const names = profile === undefined ? asked : [profile];
-  return systems.filter(
+  return loadSystems().filter(
     ({ name, cases, byDefault }) =>
       cases.includes(caseName) && (names === undefined ? byDefault : names.includes(name)),
   );

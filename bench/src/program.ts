@@ -1,6 +1,6 @@
 /** A program of the benchmark as the main program sees it. */
 import { KoalaError } from "@koala/interface";
-import { type Child, spawnNode } from "@koala/testing";
+import { type Child, spawnNode, spawnProgram } from "@koala/testing";
 import { endLine, type FiguresReply, type RoundReply, type RunCommand } from "./load-command.ts";
 import type { Watched } from "./timeline.ts";
 
@@ -14,6 +14,8 @@ export interface ProgramOptions {
   /** What messages call it: `grpc-js client`. */
   readonly name: string;
   readonly path: string;
+  /** The path is a command, and not of a program that Node runs. */
+  readonly isCommand?: boolean;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly fds?: readonly number[];
@@ -33,8 +35,13 @@ export class Program {
   private readonly child: Child;
 
   constructor(options: ProgramOptions) {
-    const { name, path, args = [], env = {}, fds = [], profileFolder } = options;
+    const { name, path, isCommand = false, args = [], env = {}, fds = [], profileFolder } = options;
     this.name = name;
+    if (isCommand) {
+      this.child = spawnProgram(path, args, { env, fds });
+      this.pid = this.child.pid;
+      return;
+    }
     // spawnNode hands on what it gets: options of Node may come before the path.
     const profile =
       profileFolder === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`];
@@ -74,6 +81,22 @@ export class Program {
 
   async figures(series: string): Promise<FiguresReply> {
     return (await this.ask({ op: "figures", series }, 0)) as FiguresReply;
+  }
+
+  /** The latencies so that they can be added to those of others; they are forgotten then. */
+  async takeHistogram(): Promise<FiguresReply> {
+    const command = { op: "figures", histogram: true, forget: true };
+    return (await this.ask(command, 0)) as FiguresReply;
+  }
+
+  /** Whether it has not ended yet. */
+  isRunning(): boolean {
+    try {
+      process.kill(this.pid, 0);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** Tells a program of the benchmark to end, and sees to it that it does. */

@@ -1,5 +1,5 @@
 /** What systems are started on: a folder, and programs that are ended in the opposite order. */
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,11 +21,14 @@ export class Stage {
     this.profiles = profiles;
   }
 
-  /** A new folder. */
+  /** A new folder; the name gets a number when there is one already. */
   folder(name: string): string {
-    const path = join(this.root, name);
-    mkdirSync(path);
-    return path;
+    for (let number = 1; ; number++) {
+      const path = join(this.root, number === 1 ? name : `${name}-${number}`);
+      if (existsSync(path)) continue;
+      mkdirSync(path);
+      return path;
+    }
   }
 
   /** Closes the descriptor at the end. */
@@ -50,6 +53,11 @@ export class Stage {
     const program = this.add(options);
     this.daemons.add(program);
     return program;
+  }
+
+  /** Starts any program: one that ends when it is told, or a daemon. */
+  startWorker(options: ProgramOptions, obeys: boolean): Program {
+    return obeys ? this.add(options) : this.startDaemon(options);
   }
 
   /** The last lines of every program, for when something failed. */

@@ -3,6 +3,7 @@ import { bench } from "./bench.mjs";
 import { build } from "./build.mjs";
 import { check } from "./check.mjs";
 import { codegen } from "./codegen.mjs";
+import { compareRuns, evaluate } from "./eval.mjs";
 import { fix } from "./fix.mjs";
 import { fuzz } from "./fuzz.mjs";
 import { start } from "./start.mjs";
@@ -21,6 +22,14 @@ const verbs = {
   },
   test: { run: test, usage: "test [PATH...]           everything, or the tests under some paths" },
   bench: { run: bench, usage: "bench CASE... [--json]   the benchmarks" },
+  "bench:compare": {
+    run: compareRuns,
+    usage: "bench:compare A B        two runs of the experiments side by side",
+  },
+  eval: {
+    run: evaluate,
+    usage: "eval [NAME...]           the experiments of eval/, and their report",
+  },
   build: { run: build, usage: "build                    install, compile, build the addon" },
   check: {
     run: check,

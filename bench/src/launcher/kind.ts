@@ -19,10 +19,14 @@ export interface ExperimentContext {
   emit(result: Omit<ResultLine, "experiment">): void;
   /** Shown while it runs. */
   progress(what: string): void;
+  /** Says that a system has broken. The run goes on without it, and does not end well. */
+  failed(system: string, error: unknown, tails: string): void;
 }
 
 export interface ExperimentKind {
   readonly name: string;
+  /** Systems that only this kind knows what to do with; experiments of it name them as they do others. */
+  readonly systems?: readonly System[];
   /** Measures, and rejects when it can't. `ERR_EVAL_SETTINGS` for `settings` it does not understand. */
   run(context: ExperimentContext): Promise<void>;
 }

@@ -1,7 +1,27 @@
 /** What is compared: how its programs are started. */
-import type { LoadCase } from "../case.ts";
+import type { LoadMethod } from "../case.ts";
 import type { Program } from "../program.ts";
 import type { Stage } from "../stage.ts";
+
+/** What a system is started for. */
+export interface StartLoad {
+  readonly method: LoadMethod;
+  /** The largest payload. */
+  readonly bytes: number;
+  /** The most calls under way at the same time. */
+  readonly inFlight: number;
+  /** Client processes; one when not given. */
+  readonly clients?: number;
+}
+
+/** What a system can't take; what is left out, it can. */
+export interface SystemLimits {
+  readonly methods?: readonly LoadMethod[];
+  readonly bytesMax?: number;
+  readonly clientsMax?: number;
+  /** False: its client only makes calls that follow on each other. */
+  readonly openLoop?: boolean;
+}
 
 /** The programs of a system that is ready for its load. */
 export interface RunningSystem {
@@ -10,6 +30,10 @@ export interface RunningSystem {
   readonly server: Program;
   /** What stands between the two: daemons, forwarders. */
   readonly daemons: readonly Program[];
+  /** All clients, of which `client` is the first; that one when not given. */
+  readonly clients?: readonly Program[];
+  /** Programs that no call passes through. */
+  readonly beside?: readonly Program[];
   /** Another app that sends all the time while the client is measured. */
   readonly hog?: Program;
   /**
@@ -22,6 +46,8 @@ export interface RunningSystem {
 
 export interface System {
   readonly name: string;
+  /** What it is made of, in a few words. */
+  readonly title?: string;
   /** Names of the cases that it can take. */
   readonly cases: readonly string[];
   /** False: only measured when it is asked for by name. */
@@ -32,6 +58,9 @@ export interface System {
   readonly plain?: string;
   /** Calls per second that it should come to. */
   readonly targetRate?: number;
+  /** Others' software that it is made of: names in `peers/catalog.ts`. */
+  readonly needs?: readonly string[];
+  readonly limits?: SystemLimits;
   /** Starts it; everything is on the stage, which ends it. */
-  start(stage: Stage, loadCase: LoadCase): Promise<RunningSystem>;
+  start(stage: Stage, load: StartLoad): Promise<RunningSystem>;
 }
