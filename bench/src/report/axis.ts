@@ -1,5 +1,5 @@
 /** Axes: the range they cover, where their ticks are, and how far along a value lies. */
-import { formatTick } from "./units.ts";
+import { formatTick, isBytes } from "./units.ts";
 
 export interface Axis {
   readonly kind: "linear" | "log";
@@ -22,7 +22,7 @@ export function axisOf(name: string, kind: "linear" | "log", values: readonly nu
   }
   const top = Math.max(0, ...values);
   const bottom = Math.min(0, ...values);
-  const step = roundStep((top - bottom || 1) / linearTicks);
+  const step = roundStep(name, (top - bottom || 1) / linearTicks);
   const first = Math.floor(bottom / step);
   const last = Math.max(Math.ceil(top / step), first + 1);
   const ticks = Array.from({ length: last - first + 1 }, (_, index) =>
@@ -45,7 +45,10 @@ export function parameterAxis(
 ): Axis {
   const ticks = [...new Set(values)].sort((a, b) => a - b);
   const whole = axisOf(name, kind, values);
-  if (whole.kind === "linear") return whole;
+  if (whole.kind === "linear") {
+    const max = Math.max(whole.min + 1e-9, ...ticks);
+    return { ...whole, max, ticks: whole.ticks.filter((tick) => tick <= max) };
+  }
   const spaced = spread(ticks);
   return {
     kind,
@@ -87,7 +90,8 @@ function spread(ticks: readonly number[]): readonly number[] {
   return ticks.filter((_, index) => index % every === 0);
 }
 
-function roundStep(step: number): number {
+function roundStep(name: string, step: number): number {
+  if (isBytes(name) && step >= 1) return 2 ** Math.ceil(Math.log2(step));
   const power = 10 ** Math.floor(Math.log10(step));
   const factor = [1, 2, 2.5, 5, 10].find((each) => each * power >= step * 0.999) ?? 10;
   return factor * power;

@@ -42,7 +42,7 @@ export function barPlot(plot: PlotSpec, lines: readonly ResultLine[]): object | 
   );
   const base = axis.kind === "log" ? axis.min : 0;
   const styles = stylesOf(systems);
-  const scale = { type: axis.kind, domain: [axis.min, axis.max], nice: false, zero: false };
+  const scale = { type: axis.kind, domain: [axis.min, axis.max], nice: false };
   const value = {
     field: "value",
     type: "quantitative",
@@ -100,10 +100,14 @@ export function barPlot(plot: PlotSpec, lines: readonly ResultLine[]): object | 
         sort: blocks.map((block) => valueText(x, block)),
         header: {
           title: xTitle,
-          labelAngle: 0,
-          labelAlign: "left",
+          titleOrient: "top",
+          titleAnchor: "start",
           titleFontSize: 12,
           titleFontWeight: "normal",
+          labelOrient: "top",
+          labelAnchor: "start",
+          labelFontWeight: "bold",
+          labelPadding: 4,
         },
       },
     },

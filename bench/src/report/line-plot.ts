@@ -151,7 +151,12 @@ function xOf(plot: PlotSpec, lines: readonly ResultLine[], points: readonly Poin
 function described(axis: Axis, title: string): object {
   return {
     title,
-    scale: { type: axis.kind, domain: [axis.min, axis.max], nice: false, zero: false },
+    scale: {
+      type: axis.kind,
+      domain: [axis.min, axis.max],
+      nice: false,
+      ...(axis.kind === "linear" ? { zero: false } : {}),
+    },
     axis: { values: axis.ticks, labelExpr: axis.labels, labelOverlap: false },
   };
 }

@@ -13,8 +13,8 @@ const floorDash: readonly number[] = [5, 4];
 /** The first colours are for the names below; what is not known takes the others. */
 const colors: Readonly<Record<Family, readonly string[]>> = {
   koala: ["#d1495b", "#00798c", "#6a4c93", "#e07a1f", "#2a7f3f", "#b5179e", "#0b5fa5", "#7a5c00"],
-  peer: ["#8a9bb0", "#b39b7d", "#9aae8f", "#b493ad", "#7fa8a8", "#a39a6b", "#9c8f9e", "#7b8794"],
-  floor: ["#6b6b6b", "#8c8c8c", "#a8a8a8", "#555555"],
+  peer: ["#71839b", "#a3845d", "#7f976f", "#a57a9c", "#5f9191", "#8f854d", "#8d7c92", "#66727f"],
+  floor: ["#5c5c5c", "#858585", "#9d9d9d", "#404040"],
 };
 
 const known: Readonly<Record<string, number>> = {

@@ -20,16 +20,27 @@ export function plotOf(plot: PlotSpec, lines: readonly ResultLine[]): object | u
   if (shown.length === 0) return undefined;
   const draw = plot.form === "time" ? timePlot : plot.form === "bar" ? barPlot : linePlot;
   const drawn = draw(plot, shown);
-  return drawn === undefined ? undefined : { ...frame(plot.title), ...drawn };
+  return drawn === undefined ? undefined : { ...frame(plot), ...drawn };
 }
 
 /** What all plots have in common. White is said, so that a plot can be read on a dark page too. */
-function frame(title: string): object {
+function frame({ title, form, yTitle }: PlotSpec): object {
   return {
     $schema: "https://vega.github.io/schema/vega-lite/v6.json",
     background: "#ffffff",
     padding: 14,
-    title: { text: title, anchor: "start", offset: 14, fontSize: 15, color: "#222222" },
+    title: {
+      text: title,
+      // Rows below each other have no place for it beside them.
+      ...(form === "time" ? { subtitle: yTitle } : {}),
+      anchor: "start",
+      offset: 14,
+      fontSize: 15,
+      color: "#222222",
+      subtitleFontSize: 12,
+      subtitleColor: "#444444",
+      subtitlePadding: 6,
+    },
     config: {
       font: "Helvetica, Arial, sans-serif",
       axis: {
@@ -42,6 +53,7 @@ function frame(title: string): object {
         domainColor: "#999999",
         tickColor: "#999999",
         titlePadding: 10,
+        labelFlush: false,
       },
       header: { labelFontSize: 12, labelColor: "#222222" },
       view: { stroke: null },

@@ -2,9 +2,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import type { Experiment } from "../launcher/experiment.ts";
+import { readResults } from "../launcher/results-file.ts";
 import { drawSvg } from "./draw-svg.ts";
 import { plotOf } from "./plot.ts";
-import { readResults } from "./read-results.ts";
 import { type DrawnPart, type ReportPart, reportText } from "./report-text.ts";
 
 const publishedResults = "results.jsonl";
@@ -20,13 +20,12 @@ export async function renderReport(
   experiments: readonly Experiment[],
   folder: string,
 ): Promise<string> {
-  const { environment, lines, isCut } = readResults(resultsFile);
+  const { environment, results } = readResults(resultsFile);
   const parts = experiments.map(
     (experiment): ReportPart => ({
       experiment,
       environment,
-      lines: lines.filter((line) => line.experiment === experiment.name),
-      isCut: isCut && lines.at(-1)?.experiment === experiment.name,
+      lines: results.filter((line) => line.experiment === experiment.name),
     }),
   );
   mkdirSync(folder, { recursive: true });
@@ -45,9 +44,9 @@ export async function publish(
   experiments: readonly Experiment[],
   evalFolder: string,
 ): Promise<string> {
-  const { environment, lines } = readResults(resultsFile);
+  const { environment, results } = readResults(resultsFile);
   for (const { name } of experiments) {
-    const own = lines.filter(({ experiment }) => experiment === name);
+    const own = results.filter(({ experiment }) => experiment === name);
     if (own.length === 0) continue;
     mkdirSync(join(evalFolder, name), { recursive: true });
     const objects = [{ environment }, ...own];
@@ -56,24 +55,14 @@ export async function publish(
       objects.map((object) => `${JSON.stringify(object)}\n`).join(""),
     );
   }
-  const parts = experiments.flatMap((experiment): ReportPart[] => {
+  const parts = experiments.map((experiment): ReportPart => {
     const path = join(evalFolder, experiment.name, publishedResults);
-    return existsSync(path) ? [{ experiment, ...readResults(path) }] : [];
+    if (!existsSync(path)) return { experiment, environment, lines: [] };
+    const published = readResults(path);
+    return { experiment, environment: published.environment, lines: published.results };
   });
-  const others = experiments.filter(
-    ({ name }) => !parts.some(({ experiment }) => experiment.name === name),
-  );
   const report = join(evalFolder, reportName);
-  const withoutResults = others.map(
-    (experiment): ReportPart => ({ experiment, environment, lines: [], isCut: false }),
-  );
-  await writeReport(
-    report,
-    evalFolder,
-    [...parts, ...withoutResults],
-    ({ name }) => join(evalFolder, name),
-    true,
-  );
+  await writeReport(report, evalFolder, parts, ({ name }) => join(evalFolder, name), true);
   return report;
 }
 

@@ -1,20 +1,17 @@
 /** The text of a report. Plots are files beside it; what they are called is said by who draws them. */
 import type { Experiment } from "../launcher/experiment.ts";
-import type { ResultLine } from "../launcher/result-line.ts";
+import type { EnvironmentLine, ResultLine } from "../launcher/result-line.ts";
 import { formatDigits } from "../table.ts";
 import { figureTable, processTable } from "./figure-table.ts";
 import { plainText, table } from "./markdown.ts";
-import type { Environment } from "./read-results.ts";
 import { outcomesOf, type TargetOutcome } from "./target.ts";
 import { formatFigure } from "./units.ts";
 
 /** One experiment of a report. */
 export interface ReportPart {
   readonly experiment: Experiment;
-  readonly environment: Environment;
+  readonly environment: EnvironmentLine["environment"];
   readonly lines: readonly ResultLine[];
-  /** Whether the run ended in the middle of a line. */
-  readonly isCut: boolean;
 }
 
 /** The same with what has been drawn of it. */
@@ -44,7 +41,10 @@ export function reportText(parts: readonly DrawnPart[], others: readonly Experim
     .join("\n\n")}\n`;
 }
 
-function environmentText(environment: Environment, parts: readonly ReportPart[]): string {
+function environmentText(
+  environment: EnvironmentLine["environment"],
+  parts: readonly ReportPart[],
+): string {
   const {
     run,
     date,
@@ -124,12 +124,11 @@ function shortRatio(value: number): string {
 }
 
 function partText(part: DrawnPart): string[] {
-  const { experiment, lines, plots, readme, reading = "", isCut } = part;
+  const { experiment, lines, plots, readme, reading = "" } = part;
   const { name, title, question } = experiment;
   return [
     `<a id="${name}"></a>\n\n## ${plainText(title)}`,
     `${plainText(question)} How it is measured: [${plainText(name)}](${readme}).`,
-    isCut ? "The run ended while a result was written; that result is missing here." : "",
     ...plots.map(({ title: of, path }) =>
       path === undefined
         ? `No plot “${plainText(of)}”: there are no results for it.`

@@ -31,7 +31,7 @@ export function timePlot(plot: PlotSpec, lines: readonly ResultLine[]): object |
         type: "quantitative",
         scale: { domain: [0, endSeconds], nice: false },
         title: isLast ? plot.xTitle : null,
-        axis: { labels: isLast, ticks: isLast },
+        axis: { labels: isLast, ticks: isLast, tickCount: 10 },
       };
       const row = line.series![plot.y]!;
       return {
@@ -40,6 +40,7 @@ export function timePlot(plot: PlotSpec, lines: readonly ResultLine[]): object |
         title: {
           text: labelOf(line, told),
           anchor: "start",
+          frame: "group",
           fontSize: 12,
           fontWeight: "normal",
           offset: 4,
@@ -66,8 +67,8 @@ export function timePlot(plot: PlotSpec, lines: readonly ResultLine[]): object |
               y: {
                 field: "value",
                 type: "quantitative",
-                title: index === Math.floor((lines.length - 1) / 2) ? plot.yTitle : null,
-                scale: { type: axis.kind, domain: [axis.min, axis.max], nice: false, zero: false },
+                title: null,
+                scale: { type: axis.kind, domain: [axis.min, axis.max], nice: false },
                 axis: {
                   values: axis.ticks.filter((_, tick) => tick % 2 === 0),
                   labelExpr: axis.labels,

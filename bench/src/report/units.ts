@@ -14,6 +14,11 @@ const byEnding: readonly (readonly [RegExp, Format])[] = [
   [/share$/i, (value) => `${formatDigits(value * 100)} %`],
 ];
 
+/** Whether it counts bytes, of which 1,024 are a kB. */
+export function isBytes(name: string): boolean {
+  return /bytes(Each)?$/i.test(name);
+}
+
 /** A figure or a parameter with its unit. */
 export function formatFigure(name: string, value: number): string {
   if (value === 0) return "0";
