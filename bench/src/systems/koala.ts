@@ -19,6 +19,7 @@ export async function startHost(
   name: string,
   peers: readonly Host[],
   settings = "",
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Host> {
   const prefix = stage.folder(name.replaceAll(" ", "-"));
   const config = join(prefix, "koala.toml");
@@ -28,6 +29,7 @@ export async function startHost(
     name,
     path: fileURLToPath(import.meta.resolve("@koala/daemon/main")),
     args: ["--prefix", prefix, "--listen", "127.0.0.1:0", "--config", config],
+    env,
   });
   const [, address] = await daemon.line(/^koalad: listening on (\S+:\d+)$/);
   await daemon.line(/^koalad: ready/);
@@ -40,16 +42,17 @@ export async function startApps(
   clientHost: Host,
   serverHost: Host,
   clientArgs: readonly string[],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<RunningSystem> {
   const server = stage.start("koala-server.js", {
     name: `${name} server`,
-    env: { KOALA_PREFIX: serverHost.prefix },
+    env: { ...env, KOALA_PREFIX: serverHost.prefix },
   });
   await server.ready();
   const client = stage.start("koala-client.js", {
     name: `${name} client`,
     args: clientArgs,
-    env: { KOALA_PREFIX: clientHost.prefix, KOALA_BENCH_APP: "interactive" },
+    env: { ...env, KOALA_PREFIX: clientHost.prefix, KOALA_BENCH_APP: "interactive" },
   });
   await client.ready();
   const daemons = [...new Set([clientHost.daemon, serverHost.daemon])];
