@@ -20,7 +20,7 @@ const colors: Readonly<Record<Family, readonly string[]>> = {
 const known: Readonly<Record<string, number>> = {
   "koala-tcp": 0,
   "koala-local": 1,
-  "koala-null": 2,
+  "koala-tcp-null": 2,
   "koala-grpc": 3,
   "grpc-js": 0,
   "grpc-js-envoy": 1,
