@@ -6,8 +6,8 @@
 import { setTimeout } from "node:timers/promises";
 import { memoryCaseName } from "./case.ts";
 import { cpuSeconds } from "./cpu-time.ts";
+import { Crowd } from "./crowd.ts";
 import { descriptorsMaxOf, kernelBytes, memoryOf, type ProcessMemory } from "./process-memory.ts";
-import type { Program } from "./program.ts";
 import type { Result } from "./result.ts";
 import type { Stage } from "./stage.ts";
 import { type Host, startHost } from "./systems/koala.ts";
@@ -23,7 +23,6 @@ const descriptorsPerApp = 5;
 const descriptorsKept = 512;
 /** What garbage collectors need to find out that nothing happens. */
 const settleMs = 3000;
-const orderDeadlineMs = 120_000;
 
 /** Names of what is looked at, which stand where systems do. */
 export const memoryNames: readonly string[] = ["idle", "called", "left"];
@@ -52,20 +51,15 @@ export async function measureMemory(
   const env = { KOALA_PREFIX: host.prefix };
   const server = stage.start("koala-server.js", { name: "memory server", env });
   await server.ready();
-  const apps: Program[] = [];
-  for (let i = 0; i < processes; i++) {
-    const app = stage.start("memory-app.js", { name: `memory app ${i}`, env });
-    await app.ready();
-    apps.push(app);
-  }
+  const apps = await Crowd.start(stage, "memory-app.js", processes, { name: "memory app", env });
   // What is compiled and loaded with a first connection is not counted as the connection's.
   for (let turn = 0; turn < 3; turn++) {
-    await attach(apps, processes);
-    await Promise.all(apps.map((app) => app.ask({ op: "call" }, orderDeadlineMs)));
-    await leave(apps);
+    await apps.attach(processes);
+    await apps.call();
+    await apps.leave();
   }
   await look(host, apps, isQuick);
-  await leave(apps);
+  await apps.leave();
   let before: Level = { connections: 0, ...(await look(host, apps, isQuick)) };
   const results: Result[] = [];
   const note = async (name: string, connections: number, attachMs: number | null) => {
@@ -81,12 +75,12 @@ export async function measureMemory(
     }
     progress(`${memoryCaseName}: ${count} connections`);
     const more = count - before.connections;
-    await note("idle", count, (await attach(apps, count)) / more);
+    await note("idle", count, (await apps.attach(count)) / more);
     if (wanted !== called) continue;
-    for (const app of apps) await app.ask({ op: "call" }, orderDeadlineMs);
+    await apps.call();
     await note("called", count, null);
   }
-  await leave(apps);
+  await apps.leave();
   await note("left", 0, null);
   return results;
 }
@@ -96,22 +90,7 @@ function roomFor(host: Host): number {
   return Math.floor((descriptorsMaxOf(pid) - descriptorsKept) / descriptorsPerApp);
 }
 
-/** Has so many connections in all; how long making them took, in milliseconds. */
-async function attach(apps: readonly Program[], total: number): Promise<number> {
-  let tookMs = 0;
-  for (const [index, app] of apps.entries()) {
-    const count = Math.floor(total / apps.length) + (index < total % apps.length ? 1 : 0);
-    const answer = await app.ask({ op: "attach", count }, orderDeadlineMs);
-    tookMs += (answer as { tookMs: number }).tookMs;
-  }
-  return tookMs;
-}
-
-async function leave(apps: readonly Program[]): Promise<void> {
-  for (const app of apps) await app.ask({ op: "leave" }, orderDeadlineMs);
-}
-
-async function look(host: Host, apps: readonly Program[], isQuick: boolean): Promise<Sample> {
+async function look(host: Host, apps: Crowd, isQuick: boolean): Promise<Sample> {
   const { pid } = host.daemon;
   // The first half is for what follows on attaching.
   const halfMs = (isQuick ? 100 : settleMs) / 2;
@@ -122,7 +101,7 @@ async function look(host: Host, apps: readonly Program[], isQuick: boolean): Pro
   return {
     idleCpuShare: before === null || after === null ? null : (after - before) / (halfMs / 1000),
     daemon: memoryOf(pid),
-    appsPssBytes: apps.reduce((sum, { pid }) => sum + memoryOf(pid).pssBytes, 0),
+    appsPssBytes: apps.pssBytes(),
     kernelBytes: kernelBytes(),
   };
 }

@@ -23,6 +23,14 @@ export interface SystemLimits {
   readonly openLoop?: boolean;
 }
 
+/** How a client finds its server. */
+export interface ClientStart {
+  /** A file of `programs/`. */
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /** The programs of a system that is ready for its load. */
 export interface RunningSystem {
   /** Takes commands (`load-command.ts`). */
@@ -32,6 +40,8 @@ export interface RunningSystem {
   readonly daemons: readonly Program[];
   /** All clients, of which `client` is the first; that one when not given. */
   readonly clients?: readonly Program[];
+  /** With what the first client was started; more apps of its kind can be started alike. */
+  readonly clientStart?: ClientStart;
   /** Programs that no call passes through. */
   readonly beside?: readonly Program[];
   /** Another app that sends all the time while the client is measured. */

@@ -11,7 +11,7 @@ import { findFreePort, portAccepts } from "./free-port.ts";
 import { fillIn } from "./placeholders.ts";
 import { createRingRegion } from "./ring-region.ts";
 import { startOrder } from "./start-order.ts";
-import type { RunningSystem, StartLoad, System } from "./system.ts";
+import type { ClientStart, RunningSystem, StartLoad, System } from "./system.ts";
 import {
   readSystemFile,
   type SharedSpec,
@@ -47,6 +47,7 @@ class Start {
   private readonly stage: Stage;
   private readonly spec: SystemSpec;
   private readonly load: StartLoad;
+  private clientStart: ClientStart | undefined;
   private readonly values = new Map<string, Map<string, string>>();
   private readonly fds = new Map<string, number>();
 
@@ -78,6 +79,7 @@ class Start {
       server: server!,
       daemons: having("between"),
       beside: having("beside"),
+      ...(this.clientStart === undefined ? {} : { clientStart: this.clientStart }),
     };
   }
 
@@ -99,15 +101,20 @@ class Start {
       mkdirSync(dirname(target), { recursive: true });
       writeFileSync(target, fill(text));
     }
+    const args = worker.args.map(fill);
+    const env = Object.fromEntries(
+      Object.entries(worker.env).map(([key, value]) => [key, fill(value)]),
+    );
+    if (worker.role === "client" && worker.program !== undefined) {
+      this.clientStart ??= { program: worker.program, args, env };
+    }
     const program = this.stage.startWorker(
       {
         name: title,
         path: fill(pathOf(worker)),
         isCommand: worker.command !== undefined,
-        args: worker.args.map(fill),
-        env: Object.fromEntries(
-          Object.entries(worker.env).map(([key, value]) => [key, fill(value)]),
-        ),
+        args,
+        env,
         fds: worker.fds.map((name) => this.fdOf(worker, name)),
       },
       worker.obeys,
