@@ -1,5 +1,8 @@
 /** All ways of measuring, by the name that experiments call them by. */
 import type { ExperimentKind } from "../launcher/kind.ts";
+import { ablationsKind } from "./ablations.ts";
+import { loadKind } from "./load.ts";
 import { policiesKind } from "./policies.ts";
+import { traceKind } from "./trace.ts";
 
-export const kinds: readonly ExperimentKind[] = [policiesKind];
+export const kinds: readonly ExperimentKind[] = [loadKind, policiesKind, ablationsKind, traceKind];
