@@ -1,6 +1,6 @@
 /** Runs one experiment: finds its systems, keeps its time, ends what it has started. */
 import { setTimeout } from "node:timers/promises";
-import { KoalaError, messageOf } from "@koala/interface";
+import { KoalaError } from "@koala/interface";
 import { kinds } from "../kinds/catalog.ts";
 import { findPeer } from "../peers/find-peer.ts";
 import { Stage } from "../stage.ts";
@@ -9,6 +9,7 @@ import { loadSystems } from "../systems/catalog.ts";
 import type { System } from "../systems/system.ts";
 import type { Experiment } from "./experiment.ts";
 import type { ExperimentContext, ExperimentKind } from "./kind.ts";
+import { reasonOf } from "./reason.ts";
 import type { ResultLine } from "./result-line.ts";
 
 /** What an experiment is run with. */
@@ -122,12 +123,6 @@ async function settled(run: Promise<void>, signal: AbortSignal): Promise<void> {
     );
   });
   await Promise.race([run, over]);
-}
-
-/** The first line of a message: what follows are the outputs of programs, which are shown elsewhere. */
-export function reasonOf(error: unknown): string {
-  const [first = ""] = messageOf(error).split("\n");
-  return first;
 }
 
 function named<T extends { readonly name: string }>(

@@ -1,13 +1,28 @@
 /** The near end of the socket floor: `floor-tcp-client.js PORT`. Blocks in `epoll_wait` during a round. */
+import { closeFd, socketWrite } from "@koala/native";
+import type { RunCommand } from "../load-command.ts";
 import { obeyCommands } from "../obey-commands.ts";
+import { helloBytes, writeHello } from "./floor-hello.ts";
 import { connectTo } from "./floor-socket.ts";
-import { createSocketEcho } from "./socket-echo.ts";
+import { createSocketEcho, type SocketRound } from "./socket-echo.ts";
 import { createSocketPut } from "./socket-put.ts";
 
-const socket = connectTo(Number(process.argv[2]));
-const echo = createSocketEcho(socket);
-const put = createSocketPut(socket);
+const port = Number(process.argv[2]);
+let socket: number | undefined;
+let load = "";
+let round: SocketRound;
 
-await obeyCommands(async (command, samples) =>
-  command.method === "echo" ? echo(command, samples) : put(command, samples),
-);
+/** A connection serves one kind of load; it stays as long as the load is the same, as windows grow with it. */
+function roundOf(command: RunCommand): SocketRound {
+  const { method, bytes, inFlight } = command;
+  const asked = `${method} ${bytes} ${inFlight}`;
+  if (asked === load) return round;
+  if (socket !== undefined) closeFd(socket);
+  socket = connectTo(port);
+  socketWrite(socket, writeHello(command), 0, helloBytes);
+  round = method === "echo" ? createSocketEcho(socket) : createSocketPut(socket);
+  load = asked;
+  return round;
+}
+
+await obeyCommands(async (command, samples) => roundOf(command)(command, samples));

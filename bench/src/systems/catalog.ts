@@ -1,38 +1,36 @@
-/** All systems, in the order in which they take turns and are shown. */
+/** All systems: those that a file of `bench/systems/` describes, and those whose turns share programs. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { compatSystems } from "./compat.ts";
-import { floorRingLocalSystem, floorRingTcpSystem } from "./floor-ring.ts";
-import { floorTcpSystem } from "./floor-tcp.ts";
-import { grpcSystem } from "./grpc.ts";
-import { koalaLocalSystem, koalaTcpCopySystem, koalaTcpSystem } from "./koala.ts";
 import { policySystems } from "./koala-policies.ts";
 import type { System } from "./system.ts";
 import { readSystem } from "./toml-system.ts";
 
-const ownSystems: readonly System[] = [
-  koalaTcpSystem,
-  koalaTcpCopySystem,
-  koalaLocalSystem,
-  grpcSystem,
-  floorTcpSystem,
-  floorRingTcpSystem,
-  floorRingLocalSystem,
-  ...compatSystems,
-  ...policySystems,
+/** The order in which those of the short form take turns and are shown; others follow. */
+const order: readonly string[] = [
+  "koala-tcp",
+  "koala-tcp-copy",
+  "koala-local",
+  "grpc-js",
+  "floor-tcp",
+  "floor-ring-tcp",
+  "floor-ring-local",
+  "connect-koala",
+  "connect-node",
+  "grpc-js-koala",
+  "grpc-js-ingress",
 ];
 
 let loaded: readonly System[] | undefined;
 
 /** All systems; `ERR_EVAL_SYSTEM` when a file of one is wrong. */
 export function loadSystems(): readonly System[] {
-  loaded ??= [...ownSystems, ...readSystems()];
+  loaded ??= [...readSystems(), ...policySystems];
   return loaded;
 }
 
 function readSystems(): System[] {
   const folder = new URL("../../systems/", import.meta.url);
   const files = existsSync(folder) ? readdirSync(folder).sort() : [];
-  return files
+  const systems = files
     .filter((file) => file.endsWith(".toml"))
     .map((file) =>
       readSystem(
@@ -41,9 +39,14 @@ function readSystems(): System[] {
         readFileSync(new URL(file, folder), "utf8"),
       ),
     );
+  const placeOf = ({ name }: System): number => {
+    const place = order.indexOf(name);
+    return place < 0 ? order.length : place;
+  };
+  return systems.sort((a, b) => placeOf(a) - placeOf(b));
 }
 
 /** Names that stand for several systems. */
 export const systemGroups: Readonly<Record<string, readonly string[]>> = {
-  "floor-ring": [floorRingTcpSystem.name, floorRingLocalSystem.name],
+  "floor-ring": ["floor-ring-tcp", "floor-ring-local"],
 };

@@ -1,10 +1,10 @@
-/** Koala as it is: apps, rings, daemons. */
+/** Daemons and apps of systems that are more than a file says. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Program } from "../program.ts";
 import type { Stage } from "../stage.ts";
-import type { RunningSystem, System } from "./system.ts";
+import type { RunningSystem } from "./system.ts";
 
 /** A daemon of its own. */
 export interface Host {
@@ -58,45 +58,3 @@ export async function startApps(
   const daemons = [...new Set([clientHost.daemon, serverHost.daemon])];
   return { client, server, daemons };
 }
-
-/** One daemon, both apps on it. */
-export const koalaLocalSystem: System = {
-  name: "koala-local",
-  cases: ["latency", "rate", "goodput", "stream", "stream-up", "stream-both"],
-  byDefault: true,
-  floors: { latency: "floor-ring-local", rate: "floor-ring-local", goodput: "floor-tcp" },
-  start: async (stage) => {
-    const host = await startHost(stage, "koala-local daemon", []);
-    return startApps(stage, "koala-local", host, host, []);
-  },
-};
-
-function twoHosts(
-  name: string,
-  cases: readonly string[],
-  byDefault: boolean,
-  clientArgs: readonly string[],
-): System {
-  return {
-    name,
-    cases,
-    byDefault,
-    floors: { latency: "floor-ring-tcp", rate: "floor-ring-tcp", goodput: "floor-tcp" },
-    start: async (stage) => {
-      const far = await startHost(stage, `${name} daemon B`, []);
-      const near = await startHost(stage, `${name} daemon A`, [far]);
-      return startApps(stage, name, near, far, clientArgs);
-    },
-  };
-}
-
-/** Two daemons, linked over TCP on the loopback device. */
-export const koalaTcpSystem: System = twoHosts(
-  "koala-tcp",
-  ["latency", "rate", "goodput", "stream", "stream-up", "stream-both"],
-  true,
-  [],
-);
-
-/** The same, where apps do not use what spares them copies of large messages. */
-export const koalaTcpCopySystem: System = twoHosts("koala-tcp-copy", ["goodput"], false, ["copy"]);
