@@ -26,8 +26,13 @@ export interface GrpcOutcome<Reply> {
 export class GrpcClient {
   readonly client: grpc.Client;
 
-  constructor(test: Ending, address: string, options: grpc.ClientOptions = {}) {
-    this.client = new grpc.Client(address, grpc.credentials.createInsecure(), options);
+  constructor(
+    test: Ending,
+    address: string,
+    options: grpc.ClientOptions = {},
+    credentials: grpc.ChannelCredentials = grpc.credentials.createInsecure(),
+  ) {
+    this.client = new grpc.Client(address, credentials, options);
     atEnd(test, () => this.client.close());
   }
 

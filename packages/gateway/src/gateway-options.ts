@@ -1,10 +1,33 @@
 /** What a gateway is told to do: by flags, or as JSON by the daemon that starts it. */
 
+/** How the gateway calls itself in the mesh. */
+export const gatewayName = "koala-gateway";
+
+/** Paths of files in PEM; "" for none. Without a certificate the port is without TLS. */
+export interface IngressTlsSettings {
+  readonly cert: string;
+  readonly key: string;
+  /** Who signs certificates of clients; then they must have one. */
+  readonly clientCa: string;
+}
+
+/** The same for a connection to a server. */
+export interface EgressTlsSettings {
+  readonly enabled: boolean;
+  /** Who signs the server's certificate; "" for those whom Node.js trusts. */
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
 export interface IngressSettings {
   /** For people: logs and status. */
   readonly name: string;
   readonly host: string;
   readonly port: number;
+  /** As whom its calls come into the mesh. */
+  readonly app: string;
+  readonly tls: IngressTlsSettings;
   /** What a service is called in the mesh, where callers do not say so. */
   readonly routes: Readonly<Record<string, string>>;
   /** Origins whose pages may call from a browser; `*` stands for all. */
@@ -29,6 +52,7 @@ export interface EgressSettings {
   readonly services: readonly string[];
   /** Path of a `FileDescriptorSet`; empty: the server is asked. */
   readonly descriptors: string;
+  readonly tls: EgressTlsSettings;
   readonly connectMs: number;
   readonly keepaliveMs: number;
 }
@@ -48,6 +72,8 @@ export interface GatewaySettings {
 
 /** Limits and times of an ingress about which nobody has said anything. */
 export const ingressDefaults: Omit<IngressSettings, "name" | "host" | "port"> = {
+  app: gatewayName,
+  tls: { cert: "", key: "", clientCa: "" },
   routes: {},
   origins: [],
   channelz: false,
@@ -70,6 +96,7 @@ export const gatewayDefaults: Omit<GatewaySettings, "prefix" | "ingresses" | "eg
 export const egressDefaults: Omit<EgressSettings, "name" | "host" | "port"> = {
   services: [],
   descriptors: "",
+  tls: { enabled: false, ca: "", cert: "", key: "" },
   connectMs: 5000,
   keepaliveMs: 30_000,
 };

@@ -120,6 +120,7 @@ function buildConfig(
 ): Config {
   const { host } = input;
   const fileDirectory = resolve(host.directory, dirname(input.fileName));
+  const pathOf = (path: string): string => (path === "" ? "" : resolve(fileDirectory, path));
   const filePrefix = resolve(fileDirectory, file.daemon.prefix ?? host.prefix);
   return {
     daemon: {
@@ -134,10 +135,14 @@ function buildConfig(
     runtime: file.runtime,
     placements: file.placements,
     policies: file.policies,
-    ingresses: file.ingresses,
-    egresses: file.egresses.map(({ descriptors, ...egress }) => ({
+    ingresses: file.ingresses.map(({ tls: { cert, key, clientCa }, ...ingress }) => ({
+      ...ingress,
+      tls: { cert: pathOf(cert), key: pathOf(key), clientCa: pathOf(clientCa) },
+    })),
+    egresses: file.egresses.map(({ descriptors, tls: { enabled, ca, cert, key }, ...egress }) => ({
       ...egress,
-      descriptors: descriptors === "" ? "" : resolve(fileDirectory, descriptors),
+      descriptors: pathOf(descriptors),
+      tls: { enabled, ca: pathOf(ca), cert: pathOf(cert), key: pathOf(key) },
     })),
     modules: {
       directories: file.modules.directories.map((folder) => resolve(fileDirectory, folder)),

@@ -121,12 +121,33 @@ export interface LogConfig {
   readonly file: string;
 }
 
+/** Absolute paths of files in PEM; "" for none. */
+export interface IngressTlsConfig {
+  readonly cert: string;
+  readonly key: string;
+  /** Who signs certificates of clients, which then must have one. */
+  readonly clientCa: string;
+}
+
+/** Absolute paths of files in PEM; "" for none. */
+export interface EgressTlsConfig {
+  readonly enabled: boolean;
+  /** Who signs the certificate of the server; "" for those whom Node.js trusts. */
+  readonly ca: string;
+  /** Of the gateway as a client. */
+  readonly cert: string;
+  readonly key: string;
+}
+
 /** A port at which the gateway takes calls. */
 export interface IngressConfig {
   /** For people. */
   readonly name: string;
   readonly host: string;
   readonly port: number;
+  /** As whom its calls come into the mesh. */
+  readonly app: string;
+  readonly tls: IngressTlsConfig;
   /** Names in the mesh by services, for callers who name none. */
   readonly routes: Readonly<Record<string, string>>;
   /** Origins whose pages may call from a browser; `*` stands for all. */
@@ -157,6 +178,7 @@ export interface EgressConfig {
   readonly services: readonly string[];
   /** Absolute path of a file with descriptors; "" to ask the server. */
   readonly descriptors: string;
+  readonly tls: EgressTlsConfig;
   readonly connectMs: number;
   readonly keepaliveMs: number;
 }

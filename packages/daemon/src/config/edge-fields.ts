@@ -21,6 +21,10 @@ const hour = 3600 * second;
 export const ingressKeys: {
   readonly listen: Field<Address>;
   readonly name: Field<string | undefined>;
+  readonly app: Field<string>;
+  readonly tls_cert: Field<string>;
+  readonly tls_key: Field<string>;
+  readonly tls_client_ca: Field<string>;
   readonly routes: Field<Record<string, string>>;
   readonly origins: Field<string[]>;
   readonly channelz: Field<boolean>;
@@ -35,6 +39,10 @@ export const ingressKeys: {
     readAddress(value, 0),
   ),
   name: nameField("the address"),
+  app: appField(),
+  tls_cert: fileField("no TLS"),
+  tls_key: fileField("no TLS"),
+  tls_client_ca: fileField("no certificates of clients"),
   routes: routesField(),
   origins: originsField(),
   channelz: switchField(false),
@@ -56,6 +64,10 @@ export const egressKeys: {
   readonly address: Field<Address>;
   readonly services: Field<string[]>;
   readonly descriptors: Field<string>;
+  readonly tls: Field<boolean>;
+  readonly tls_ca: Field<string>;
+  readonly tls_cert: Field<string>;
+  readonly tls_key: Field<string>;
   readonly connect_timeout: Field<number>;
   readonly keepalive: Field<number>;
 } = {
@@ -67,6 +79,10 @@ export const egressKeys: {
   address: requiredField<Address>("host:port, port 1 to 65535", (value) => readAddress(value, 1)),
   services: servicesField(),
   descriptors: fileField("what the server says of itself"),
+  tls: switchField(false),
+  tls_ca: fileField("the authorities that Node.js trusts"),
+  tls_cert: fileField("none"),
+  tls_key: fileField("none"),
   connect_timeout: durationField({
     minMicros: 10_000,
     maxMicros: hour,
@@ -75,6 +91,17 @@ export const egressKeys: {
   }),
   keepalive: durationField({ minMicros: 100_000, maxMicros: hour, unit: "ms", default: "30s" }),
 };
+
+/** As whom calls of an ingress come into the mesh. */
+function appField(): Field<string> {
+  const name = "koala-gateway";
+  const expected = "1 to 64 letters, digits, dots, dashes or underscores";
+  const read = (value: unknown): Reading<string> =>
+    typeof value === "string" && /^[A-Za-z0-9._-]{1,64}$/.test(value)
+      ? accept(value)
+      : refuse(expected);
+  return withDefault(`"${name}"`, expected, fieldOf(read).prefault(name));
+}
 
 /** Full names of services. */
 function servicesField(): Field<string[]> {

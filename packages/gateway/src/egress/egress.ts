@@ -4,6 +4,7 @@ import { messageOf, Status } from "@koala/interface";
 import { type HandlerContext, type Log, type Mesh, RpcError, type Server } from "@koala/mrpc";
 import { type RawHandlers, rawService } from "@koala/mrpc/raw";
 import type { EgressSettings } from "../gateway-options.ts";
+import { egressTls } from "./egress-tls.ts";
 import { callUpstream, type UpstreamCallOptions } from "./upstream-call.ts";
 import { servicesByReflection, servicesOfFile } from "./upstream-schema.ts";
 import { UpstreamSession } from "./upstream-session.ts";
@@ -35,7 +36,10 @@ export class Egress {
   constructor(options: EgressOptions) {
     this.options = options;
     this.name = options.settings.name;
-    this.session = new UpstreamSession(options.settings);
+    this.session = new UpstreamSession({
+      ...options.settings,
+      tls: egressTls(options.settings),
+    });
   }
 
   /** Whether there is a connection to the server. */

@@ -10,6 +10,7 @@ import {
 } from "node:http2";
 import { messageOf, Status } from "@koala/interface";
 import { RpcError } from "@koala/mrpc";
+import type { TlsMaterial } from "../http/tls-files.ts";
 
 export interface UpstreamOptions {
   readonly host: string;
@@ -18,6 +19,8 @@ export interface UpstreamOptions {
   readonly connectMs: number;
   /** The connection is asked so often whether it is alive, and has as long to answer. */
   readonly keepaliveMs: number;
+  /** Undefined: without TLS. */
+  readonly tls: TlsMaterial | undefined;
 }
 
 /** After a connection could not be made, calls fail at once for so long. */
@@ -26,6 +29,7 @@ const pauseMaxMs = 5000;
 
 export class UpstreamSession {
   readonly authority: string;
+  private readonly scheme: "http" | "https";
   private readonly options: UpstreamOptions;
   private session: ClientHttp2Session | null = null;
   private opening: Promise<ClientHttp2Session> | null = null;
@@ -36,7 +40,8 @@ export class UpstreamSession {
 
   constructor(options: UpstreamOptions) {
     this.options = options;
-    const { host, port } = options;
+    const { host, port, tls } = options;
+    this.scheme = tls === undefined ? "http" : "https";
     this.authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
   }
 
@@ -51,7 +56,7 @@ export class UpstreamSession {
     try {
       return session.request({
         ":method": "POST",
-        ":scheme": "http",
+        ":scheme": this.scheme,
         ":authority": this.authority,
         ...headers,
       });
@@ -81,9 +86,9 @@ export class UpstreamSession {
   }
 
   private openOnce(): Promise<ClientHttp2Session> {
-    const { connectMs } = this.options;
+    const { connectMs, tls } = this.options;
     return new Promise((resolve, reject) => {
-      const session = connect(`http://${this.authority}`);
+      const session = connect(`${this.scheme}://${this.authority}`, tls ?? {});
       const fail = (reason: string): void => {
         clearTimeout(timer);
         this.lastError = reason;

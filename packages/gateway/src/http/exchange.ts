@@ -1,6 +1,7 @@
 /** One request of HTTP and its response, whichever version it came by. */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
+import type { MetadataEntry } from "@koala/mrpc";
 
 /** What the protocols above HTTP need of it. */
 export interface Exchange {
@@ -10,6 +11,8 @@ export interface Exchange {
   /** With the query. */
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
+  /** Who is at the other end, as metadata. */
+  readonly caller: readonly MetadataEntry[];
   /** Nothing is read from the peer while it is paused. */
   readonly body: Readable;
   /** Aborted when the peer is gone, or has reset the exchange, before the response was complete. */

@@ -1,6 +1,6 @@
 /**
- * One port for HTTP/1.1 and for HTTP/2 without TLS: the first bytes of a connection say which it is. Whatever
- * comes in is bounded: connections, streams, headers, and the time that each may take without getting on.
+ * One port for HTTP/1.1 and for HTTP/2, with TLS or without: the first bytes of a connection say which it is.
+ * Whatever comes in is bounded: connections, streams, headers, and the time that each may take without getting on.
  */
 import { createServer as createHttp1Server, type Server as Http1Server } from "node:http";
 import {
@@ -10,7 +10,10 @@ import {
   type ServerHttp2Session,
 } from "node:http2";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type TlsOptions } from "node:tls";
 import { KoalaError, messageOf } from "@koala/interface";
+import type { MetadataEntry } from "@koala/mrpc";
+import { callerOf } from "./caller.ts";
 import type { Exchange } from "./exchange.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
@@ -51,6 +54,8 @@ export interface DoorConnection {
 export interface FrontDoorOptions {
   readonly host: string;
   readonly port: number;
+  /** Undefined: without TLS. */
+  readonly tls?: TlsOptions | undefined;
   readonly limits: FrontDoorLimits;
   readonly onExchange: (exchange: Exchange) => void;
 }
@@ -69,6 +74,8 @@ export class FrontDoor {
   private readonly server: Server;
   private readonly http1: Http1Server;
   private readonly http2: Http2Server;
+  /** Connections of TLS, which may be in the middle of its handshake. */
+  private readonly shaking = new Set<Socket>();
   private readonly sessions = new Set<ServerHttp2Session>();
   /** By the session of HTTP/2, or the socket of HTTP/1. */
   private readonly byPeer = new WeakMap<object, DoorConnection>();
@@ -92,7 +99,11 @@ export class FrontDoor {
     // The server never listens itself; this starts its watch over slow connections.
     this.http1.emit("listening");
     this.http1.on("request", (request, response) => {
-      this.take(new Http1Exchange(request, response), request.socket, response);
+      this.take(
+        new Http1Exchange(request, response, callerOf(request.socket)),
+        request.socket,
+        response,
+      );
     });
     this.http2 = createHttp2Server({
       maxHeaderListPairs: headerPairsMax,
@@ -107,9 +118,10 @@ export class FrontDoor {
     this.http2.on("session", (session) => this.watchSession(session));
     this.http2.on("sessionError", () => {});
     this.http2.on("stream", (stream, headers) => {
-      this.take(new Http2Exchange(stream, headers), stream.session, stream);
+      const caller = this.callerOfSession(stream.session);
+      this.take(new Http2Exchange(stream, headers, caller), stream.session, stream);
     });
-    this.server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.admit(socket));
+    this.server = this.createServer();
   }
 
   get counts(): FrontDoorCounts {
@@ -142,9 +154,35 @@ export class FrontDoor {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     for (const { socket } of this.connections) socket.destroy();
+    for (const socket of this.shaking) socket.destroy();
     for (const session of this.sessions) session.destroy();
     this.http1.close();
     this.http2.close();
+  }
+
+  private createServer(): Server {
+    const { tls, limits } = this.options;
+    const options = { noDelay: true, keepAlive: true };
+    if (tls === undefined) return createServer(options, (socket) => this.admit(socket));
+    const handshakeTimeout = limits.headerMs;
+    const server = createTlsServer({ ...options, ...tls, handshakeTimeout }, (socket) =>
+      this.admit(socket),
+    );
+    // Those who have not said who they are yet count as well.
+    server.maxConnections = limits.connections;
+    server.on("drop", () => void this.refusedTotal++);
+    server.on("tlsClientError", () => void this.refusedTotal++);
+    server.on("connection", (socket) => {
+      this.shaking.add(socket);
+      socket.once("close", () => this.shaking.delete(socket));
+    });
+    return server;
+  }
+
+  /** Of all streams of a session the same. */
+  private callerOfSession(session: object | undefined): readonly MetadataEntry[] {
+    const connection = session === undefined ? undefined : this.byPeer.get(session);
+    return connection === undefined ? [] : callerOf(connection.socket);
   }
 
   private admit(socket: Socket): void {

@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import { Status } from "@koala/interface";
 import { type MetadataEntry, RpcError } from "@koala/mrpc";
+import { peerKey, peerNameKey } from "./caller.ts";
 
 /** Headers that are HTTP's, or a protocol's own, in requests. Those that begin with a colon are none of them either. */
 const ofRequests: ReadonlySet<string> = new Set([
@@ -22,6 +23,9 @@ const ofRequests: ReadonlySet<string> = new Set([
   "upgrade",
   "x-grpc-web",
   "koala-target",
+  // Who calls says the gateway, not the caller.
+  peerKey,
+  peerNameKey,
 ]);
 
 /** The same in responses. */

@@ -5,6 +5,7 @@ import type {
   OutgoingHttpHeaders,
   ServerResponse,
 } from "node:http";
+import type { MetadataEntry } from "@koala/mrpc";
 import type { Exchange } from "./exchange.ts";
 
 export class Http1Exchange implements Exchange {
@@ -12,12 +13,18 @@ export class Http1Exchange implements Exchange {
   readonly method: string;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
+  readonly caller: readonly MetadataEntry[];
   readonly body: IncomingMessage;
   hasResponded = false;
   private readonly response: ServerResponse;
   private readonly controller = new AbortController();
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    caller: readonly MetadataEntry[],
+  ) {
+    this.caller = caller;
     this.body = request;
     this.response = response;
     this.method = request.method ?? "";

@@ -5,6 +5,7 @@ import {
   type OutgoingHttpHeaders,
   type ServerHttp2Stream,
 } from "node:http2";
+import type { MetadataEntry } from "@koala/mrpc";
 import type { Exchange } from "./exchange.ts";
 
 /** How long a peer may go on with its request after the end of the response. */
@@ -19,12 +20,18 @@ export class Http2Exchange implements Exchange {
   readonly method: string;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
+  readonly caller: readonly MetadataEntry[];
   readonly body: ServerHttp2Stream;
   hasResponded = false;
   private readonly controller = new AbortController();
   private hasEnded = false;
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
+  constructor(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    caller: readonly MetadataEntry[],
+  ) {
+    this.caller = caller;
     this.body = stream;
     this.headers = headers;
     this.method = headers[":method"] ?? "";

@@ -1,5 +1,5 @@
 /** An ingress: a port at which clients of gRPC, gRPC-Web and Connect reach the services of the mesh. */
-
+import type { TlsOptions } from "node:tls";
 import { messageOf, Status } from "@koala/interface";
 import { RpcError } from "@koala/mrpc";
 import type { ServiceCatalog } from "../describe/service-catalog.ts";
@@ -36,6 +36,8 @@ export interface IngressOptions {
   readonly name: string;
   readonly host: string;
   readonly port: number;
+  /** Undefined: without TLS. */
+  readonly tls?: TlsOptions | undefined;
   readonly limits: IngressLimits;
   readonly catalog: ServiceCatalog;
   /** Origins whose pages may call from a browser; `*` stands for all. */
@@ -63,11 +65,12 @@ export class Ingress {
   constructor(options: IngressOptions) {
     this.options = options;
     this.name = options.name;
-    const { host, port, limits } = options;
+    const { host, port, limits, tls } = options;
     this.door = new FrontDoor({
       host,
       port,
       limits,
+      tls,
       onExchange: (exchange) => void this.serve(exchange),
     });
   }
@@ -141,7 +144,7 @@ export class Ingress {
       const planned = plan.prepare(service, method);
       call = {
         ...{ backend, method, responder, signal: exchange.signal },
-        metadata: metadataOf(exchange.headers),
+        metadata: [...metadataOf(exchange.headers), ...exchange.caller],
         ...(planned instanceof Promise ? await planned : planned),
       };
     } catch (error) {
