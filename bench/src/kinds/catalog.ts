@@ -1,8 +1,17 @@
 /** All ways of measuring, by the name that experiments call them by. */
 import type { ExperimentKind } from "../launcher/kind.ts";
 import { ablationsKind } from "./ablations.ts";
+import { connectionsKind } from "./connections.ts";
+import { footprintKind } from "./footprint.ts";
 import { loadKind } from "./load.ts";
 import { policiesKind } from "./policies.ts";
 import { traceKind } from "./trace.ts";
 
-export const kinds: readonly ExperimentKind[] = [loadKind, policiesKind, ablationsKind, traceKind];
+export const kinds: readonly ExperimentKind[] = [
+  loadKind,
+  policiesKind,
+  ablationsKind,
+  traceKind,
+  footprintKind,
+  connectionsKind,
+];
