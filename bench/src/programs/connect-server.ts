@@ -4,11 +4,15 @@ import type { AddressInfo } from "node:net";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { Echo } from "../gen/bench/v1/bench_pb.ts";
 import { say, waitForEnd } from "../obey-commands.ts";
+import { checkEnds } from "../payload.ts";
 
 const server = createServer(
   connectNodeAdapter({
     routes: (router) => {
-      router.service(Echo, { echo: ({ payload }) => ({ payload }) });
+      router.service(Echo, {
+        echo: ({ payload }) => ({ payload }),
+        put: ({ data }) => ({ bytes: checkEnds(data) }),
+      });
     },
   }),
 );

@@ -6,8 +6,9 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
-import { Client, credentials } from "@grpc/grpc-js";
+import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { koalaChannel } from "@koala/grpc-js";
+import { until } from "@koala/testing";
 import { type Call, runCalls } from "../call-load.ts";
 import { Echo } from "../gen/bench/v1/bench_pb.ts";
 import type { RunCommand } from "../load-command.ts";
@@ -27,15 +28,16 @@ const client = new Client(`127.0.0.1:${where}`, credentials.createInsecure(), {
 /** A method as a function that takes a plain object of fields, as Koala's clients have it. */
 function callFunction<I extends DescMessage, O extends DescMessage>(
   method: DescMethodUnary<I, O>,
-): (init: MessageInitShape<I>) => Promise<MessageShape<O>> {
+): (init: MessageInitShape<I>, metadata?: Metadata) => Promise<MessageShape<O>> {
   const { path, requestSerialize, responseDeserialize } = grpcMethod(method);
-  return (init) =>
+  return (init, metadata = new Metadata()) =>
     new Promise((resolve, reject) => {
       client.makeUnaryRequest(
         path,
         requestSerialize,
         responseDeserialize,
         create(method.input, init),
+        metadata,
         (error, reply) => {
           if (error !== null) reject(error);
           else resolve(reply!);
@@ -47,15 +49,35 @@ function callFunction<I extends DescMessage, O extends DescMessage>(
 const echo = callFunction(Echo.method.echo);
 const put = callFunction(Echo.method.put);
 
-function callOf({ method, bytes }: RunCommand): Call {
+/** Where proxies find the text, which can't look into messages. */
+const textHeader = "bench-name";
+const firstCallMs = 15_000;
+
+function callOf({ method, bytes, text = "" }: RunCommand): Call {
   const data = new Uint8Array(bytes);
   if (method === "echo") {
-    return async () => checkReply(bytes, (await echo({ payload: data })).payload.length);
+    const request = { payload: data, name: text };
+    return async () => {
+      const metadata = new Metadata();
+      if (text !== "") metadata.set(textHeader, text);
+      checkReply(bytes, (await echo(request, metadata)).payload.length);
+    };
   }
   stampEnds(data);
   return async () => checkReply(bytes, (await put({ data })).bytes);
 }
 
+async function answers(): Promise<boolean> {
+  try {
+    await echo({ payload: new Uint8Array(1) });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// What is in between may not have found the server yet.
+await until("the server answers", answers, firstCallMs);
 await obeyCommands((command, samples) => {
   const { method, bytes } = command;
   if (method === "echo" || method === "put") return runCalls(callOf(command), command, samples);

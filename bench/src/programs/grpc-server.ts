@@ -1,5 +1,10 @@
-/** Serves bench.v1.Echo over grpc-js on a free port, and says which. */
-import { create } from "@bufbuild/protobuf";
+/**
+ * Serves bench.v1.Echo over grpc-js on a free port, and says which: `grpc-server.js [FILE]`. Writes its descriptors
+ * to the file, for gateways.
+ */
+import { writeFileSync } from "node:fs";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import {
   Server,
   ServerCredentials,
@@ -9,7 +14,12 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import type { EchoReply, EchoRequest, PutReply, PutRequest } from "../gen/bench/v1/bench_pb.ts";
-import { Echo, EchoReplySchema, PutReplySchema } from "../gen/bench/v1/bench_pb.ts";
+import {
+  Echo,
+  EchoReplySchema,
+  file_bench_v1_bench,
+  PutReplySchema,
+} from "../gen/bench/v1/bench_pb.ts";
 import { say, waitForEnd } from "../obey-commands.ts";
 import { checkEnds } from "../payload.ts";
 import { grpcMethod, grpcOptions } from "./grpc-method.ts";
@@ -60,6 +70,11 @@ const port = await new Promise<number>((resolve, reject) => {
     else reject(error);
   });
 });
+const [, , descriptorsFile] = process.argv;
+if (descriptorsFile !== undefined) {
+  const set = create(FileDescriptorSetSchema, { file: [file_bench_v1_bench.proto] });
+  writeFileSync(descriptorsFile, toBinary(FileDescriptorSetSchema, set));
+}
 say({ ready: true, port });
 await waitForEnd();
 server.forceShutdown();
