@@ -261,6 +261,21 @@ describe("slots of a caller", () => {
     await assertAppEnded(app, /without credit/);
   });
 
+  test("several messages in a block that is too large for several", async (t) => {
+    const { app } = await caller(t, MIRROR);
+    let at = largeAt;
+    for (let i = 0; i < 2; i++) {
+      const inline = write(app, at + 8, 9000);
+      app.sendHeap.i32[at >> 2] = inline;
+      at += 8 + inline;
+    }
+    app.slot(
+      message(0, { [W_BLOCK_OFFSET]: largeAt, [W_INLINE_LENGTH]: at - largeAt, [W_COUNT]: 2 }),
+    );
+    app.ring();
+    await assertAppEnded(app, /a block of 2 messages in 18\d\d\d bytes, at most 16384/);
+  });
+
   test("a request with segments where no message belongs", async (t) => {
     const app = await openHostileApp(t, cluster.b).hello();
     const binding = await app.bind("river", schema);

@@ -4,6 +4,7 @@
  */
 import { Origin, Status } from "@koala/interface";
 import {
+  batchBytesMax,
   batchMessagesMax,
   SlotFlag,
   W_BLOCK_OFFSET,
@@ -104,7 +105,7 @@ export class AppStreams {
     body.cost = body.bodyBytes();
     body.streamFlags = flags & (SlotFlag.END | SlotFlag.HEADERS);
     const flow = flowOf(call, !fromCallee);
-    const problem = messageProblem(flow, body);
+    const problem = messageProblem(flow, body) || blockProblem(body);
     if (problem !== "") {
       this.parts.violate(`${problem}, in call ${slot[W_CALL]! >>> 0}`);
       return;
@@ -230,6 +231,16 @@ export function messageProblem(flow: Flow, body: Body): string {
   }
   if (flow.toCallee || count > 0) return "headers with a message, or from a caller";
   return flow.hasHeaders || flow.hasBegun ? "headers behind messages or other headers" : "";
+}
+
+/**
+ * What is wrong with the size of an app's block; "" if nothing. Blocks of peers may be larger: policies and
+ * translations have made their messages longer.
+ */
+function blockProblem({ count, inlineLength }: Body): string {
+  return count > 1 && inlineLength > batchBytesMax
+    ? `a block of ${count} messages in ${inlineLength} bytes, at most ${batchBytesMax} are allowed; a larger message has a block of its own`
+    : "";
 }
 
 /** The message is on its way: notes what it means for those that follow. */
