@@ -1,7 +1,7 @@
 /** Where a call is in its chain of policies, as plain data, and back. */
-import type { Chain } from "@koala/policy/engine";
+import type { Chain, Denial, LiveCall } from "@koala/policy/engine";
 import type { Call } from "./call.ts";
-import type { PolicyChains } from "./policy-chains.ts";
+import { type PolicyChains, stepName } from "./policy-chains.ts";
 
 export interface ChainState {
   /** Names of the policies, by step. */
@@ -15,6 +15,8 @@ export interface ChainState {
   readonly locals: readonly unknown[];
   readonly requestId: string;
   readonly priority: number;
+  /** What ends the call once messages before the denied one are through; null: it was not denied. */
+  readonly denial: Denial | null;
 }
 
 /** Null when no policy is concerned with the call. */
@@ -29,22 +31,40 @@ export function saveChain({ live }: Call): ChainState | null {
     ran[at] = live.ran[at] === true && local !== notCloned;
     locals[at] = local === notCloned ? undefined : local;
   }
-  return { steps: namesOf(chain), stage, floor, ran, locals, requestId, priority };
+  const denial = live.isDenied ? { ...live.denial } : null;
+  return { steps: namesOf(chain), stage, floor, ran, locals, requestId, priority, denial };
 }
 
-/** Puts a restored call where it was, if its policies are the same; false if they are not. */
+/**
+ * Puts a restored call where it was. Policies that were detached while it was on its way are left out, those that
+ * were attached are not put in. False if none of its policies is there any more, and none has denied it.
+ */
 export function restoreChain(policies: PolicyChains, call: Call, saved: ChainState): boolean {
-  const chain = policies.chainOf(call.binding!, call.method!.index);
-  if (chain === null || !isSame(namesOf(chain), saved.steps)) return false;
-  policies.enter(call, chain, saved.stage, saved.requestId);
+  const current = policies.chainOf(call.binding!, call.method!.index);
+  const isSame = current !== null && areSame(namesOf(current), saved.steps);
+  const chain = isSame ? current : policies.olderChain(call, saved.steps);
+  if (chain.steps.length === 0 && saved.denial === null) return false;
+  const names = namesOf(chain);
+  // Steps that are gone move those behind them forward.
+  const before = (end: number): number =>
+    saved.steps.slice(0, end).filter((name) => names.includes(name)).length;
+  policies.enter(call, chain, before(saved.stage), saved.requestId);
   const live = call.live!;
-  live.floor = saved.floor;
+  live.floor = before(saved.floor);
   live.priority = saved.priority;
   saved.ran.forEach((ran, at) => {
-    live.ran[at] = ran;
-    live.locals[at] = saved.locals[at];
+    const step = names.indexOf(saved.steps[at]!);
+    if (step < 0) return;
+    live.ran[step] = ran;
+    live.locals[step] = saved.locals[at];
   });
+  if (saved.denial !== null) restoreDenial(live, saved.denial);
   return true;
+}
+
+function restoreDenial(live: LiveCall, denial: Denial): void {
+  Object.assign(live.denial, denial);
+  live.isDenied = true;
 }
 
 const notCloned: unique symbol = Symbol("not cloned");
@@ -59,9 +79,9 @@ function cloneOf(value: unknown): unknown {
 }
 
 function namesOf(chain: Chain): string[] {
-  return chain.steps.map(({ slot, side }) => `${slot.name} ${side}`);
+  return chain.steps.map(stepName);
 }
 
-function isSame(one: readonly string[], other: readonly string[]): boolean {
+function areSame(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((name, at) => name === other[at]);
 }

@@ -7,7 +7,7 @@
  */
 import type { Engine } from "@koala/interface";
 import { Origin, type Status, statusName } from "@koala/interface";
-import type { Endpoint } from "@koala/policy";
+import type { Endpoint, Side } from "@koala/policy";
 import {
   buildChain,
   type Chain,
@@ -72,6 +72,8 @@ export class PolicyChains implements Engine, CallHost {
   /** Chains of bindings that are valid now, and older ones that calls still go through. */
   private current = new Set<Chain>();
   private readonly retired = new Set<Chain>();
+  /** Of those, the ones of calls that another process has begun, by method and steps. */
+  private readonly older = new Map<string, Chain>();
   private readonly leaving = new Set<Slot>();
   /** The last call of a slot that was detached has ended, and so has the slot. */
   onStopped: (slot: Slot) => void = () => {};
@@ -330,6 +332,29 @@ export class PolicyChains implements Engine, CallHost {
     return chain;
   }
 
+  /**
+   * The chain of a call that began before the attachments were what they are: of those steps the ones whose policies
+   * are still attached, possibly none.
+   */
+  olderChain(call: Call, names: readonly string[]): Chain {
+    const method = call.method!;
+    const service = call.binding!.schema.typeName;
+    const key = [service, method.name, ...names].join("\n");
+    const known = this.older.get(key);
+    if (known !== undefined) return known;
+    const slotsAt = (side: Side): Slot[] =>
+      names.flatMap((name) =>
+        this.attachments
+          .filter(({ slot }) => stepName({ slot, side }) === name)
+          .map(({ slot }) => slot),
+      );
+    const built = buildChain(slotsAt("client"), slotsAt("server"), { service, method });
+    if (built === null) return { steps: [], clientCount: 0, routing: [], users: 0 };
+    this.older.set(key, built);
+    this.retired.add(built);
+    return built;
+  }
+
   private build(binding: Binding, methodIndex: number): Chain | null {
     const { schema, target, identity } = binding;
     const method = schema.methods[methodIndex]!;
@@ -351,7 +376,9 @@ export class PolicyChains implements Engine, CallHost {
     }
     chain.users--;
     if (chain.users > 0) return;
-    if (this.retired.delete(chain)) this.stopUnused();
+    if (!this.retired.delete(chain)) return;
+    for (const [key, known] of this.older) if (known === chain) this.older.delete(key);
+    this.stopUnused();
   }
 
   private stopUnused(): void {
@@ -366,6 +393,11 @@ export class PolicyChains implements Engine, CallHost {
       this.onStopped(slot);
     }
   }
+}
+
+/** What a step goes by in another process: its policy, and the side that it is on. */
+export function stepName({ slot, side }: { slot: Slot; side: Side }): string {
+  return `${slot.name} ${side}`;
 }
 
 function sourceOf(live: LiveCall): DatapathCall {

@@ -10,6 +10,7 @@ export interface FlowState {
   readonly hasHeaders: boolean;
   readonly hasBegun: boolean;
   readonly seen: number;
+  readonly isDenied: boolean;
   readonly grantDue: number;
   readonly waiting: readonly BodyState[];
 }
@@ -45,9 +46,9 @@ export function carryStream({ stream }: Call, party: Party): StreamState | null 
 }
 
 function saveFlow(flow: Flow): FlowState {
-  const { credit, hasEnded, hasHeaders, hasBegun, seen, grantDue, waiting } = flow;
+  const { credit, hasEnded, hasHeaders, hasBegun, seen, isDenied, grantDue, waiting } = flow;
   const bodies = waiting.map((body) => saveBody(body));
-  return { credit, hasEnded, hasHeaders, hasBegun, seen, grantDue, waiting: bodies };
+  return { credit, hasEnded, hasHeaders, hasBegun, seen, isDenied, grantDue, waiting: bodies };
 }
 
 function loadFlow(flow: Flow, saved: FlowState): void {
@@ -56,13 +57,15 @@ function loadFlow(flow: Flow, saved: FlowState): void {
   flow.hasHeaders = saved.hasHeaders;
   flow.hasBegun = saved.hasBegun;
   flow.seen = saved.seen;
+  flow.isDenied = saved.isDenied;
   flow.grantDue = saved.grantDue;
   for (const body of saved.waiting) flow.waiting.push(loadBody(body));
   flow.waitingCost = flow.waiting.reduce((sum, { cost }) => sum + cost, 0);
 }
 
 function carryFlow(flow: Flow, party: Party): FlowState {
-  const none = { seen: flow.seen, grantDue: 0, waiting: [] };
+  // A denied message waits here, and ends the call from here.
+  const none = { seen: flow.seen, isDenied: false, grantDue: 0, waiting: [] };
   const { credit, grantDue, hasEnded, hasHeaders, hasBegun, waiting, waitingCost } = flow;
   if (flow.sender === party) {
     return { credit: credit - grantDue, hasEnded, hasHeaders, hasBegun, ...none };
