@@ -13,6 +13,7 @@ import type { LoadPoint } from "./load-grid.ts";
 import { LoadSubject } from "./load-subject.ts";
 
 const crowdProcesses = 4;
+const quickProcesses = 1;
 /** So often an active connection calls. */
 const callsPerSecond = 10;
 const warmUpSeconds = 2;
@@ -65,7 +66,12 @@ async function startAll(context: ExperimentContext): Promise<Turn[]> {
     const stage = context.stage();
     try {
       const running = await system.start(stage, { method: "echo", bytes: 64, inFlight: 1 });
-      const crowd = await Crowd.beside(stage, system.name, running, crowdProcesses);
+      const crowd = await Crowd.beside(
+        stage,
+        system.name,
+        running,
+        quick ? quickProcesses : crowdProcesses,
+      );
       if (crowd === undefined) {
         const skipped = `there is no program that makes many connections to ${system.name}`;
         emit({ system: system.name, parameters: {}, skipped, figures: {} });

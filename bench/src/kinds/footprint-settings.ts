@@ -5,7 +5,7 @@ import { type LoadPoint, readLoad } from "./load-grid.ts";
 
 const quickMax = 10;
 
-/** The numbers of a parameter of the grid, ascending; a quick run has small ones only. */
+/** The numbers of a parameter of the grid, ascending; a quick run has one that is small. */
 export function levelsOf(
   { name, grid }: Experiment,
   parameter: string,
@@ -20,7 +20,8 @@ export function levelsOf(
     );
   }
   const ascending = levels.map(Number).sort((a, b) => a - b);
-  return isQuick ? ascending.filter((level) => level <= quickMax) : ascending;
+  if (!isQuick) return ascending;
+  return ascending.filter((level) => level <= quickMax).slice(-1);
 }
 
 /** The `points` of the settings, as the kind `load` has them. */

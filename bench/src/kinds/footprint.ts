@@ -16,6 +16,7 @@ import { levelsOf, pointsOf } from "./footprint-settings.ts";
 import { LoadSubject, parametersOf } from "./load-subject.ts";
 
 const crowdProcesses = 4;
+const quickProcesses = 1;
 /** What garbage collectors need to find out that nothing happens. */
 const settleMs = 1000;
 const lookMs = 1000;
@@ -79,14 +80,15 @@ async function measureIdle(
   const stage = context.stage();
   try {
     const running = await system.start(stage, { ...load, clients: 1 });
-    const crowd = await Crowd.beside(stage, system.name, running, crowdProcesses);
+    const processes = quick ? quickProcesses : crowdProcesses;
+    const crowd = await Crowd.beside(stage, system.name, running, processes);
     if (crowd === undefined) {
       const skipped = `there is no program that makes many connections to ${system.name}`;
       emit({ system: system.name, parameters: {}, skipped, figures: {} });
       return;
     }
     // What is compiled and loaded with a first connection is not counted as the connection's.
-    await crowd.attach(crowdProcesses);
+    await crowd.attach(processes);
     await crowd.call();
     await crowd.leave();
     let none: Look | undefined;

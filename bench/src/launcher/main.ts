@@ -1,13 +1,14 @@
 /** The launcher of experiments: `npm run eval -- --help`. Progress goes to stderr, results into files. */
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { KoalaError, messageOf } from "@koala/interface";
 import { peers } from "../peers/catalog.ts";
+import { publish, renderReport } from "../report/render-report.ts";
 import { type Arguments, parseArguments, usage } from "./arguments.ts";
 import { readEnvironment } from "./environment.ts";
 import type { Experiment } from "./experiment.ts";
 import { chooseExperiments, readExperiments } from "./read-experiment.ts";
-import { ResultsFile } from "./results-file.ts";
+import { findResults, ResultsFile } from "./results-file.ts";
 import { resolveExperiment, runExperiment } from "./run-experiment.ts";
 import { RunScope } from "./run-scope.ts";
 
@@ -72,6 +73,21 @@ async function measure(
   return { file, well };
 }
 
+/** Renders what a run has measured, and makes it the published one when that is asked for. */
+async function report(
+  file: string,
+  folder: string,
+  given: Arguments,
+  experiments: readonly Experiment[],
+): Promise<void> {
+  const target = join(folder, "results", basename(file, ".jsonl"));
+  progress(`report: ${await renderReport(file, experiments, target)}`);
+  // Of those that were not run, what was published before is shown.
+  if (given.publish) {
+    progress(`published: ${await publish(file, readExperiments(folder), folder)}`);
+  }
+}
+
 async function main(): Promise<number> {
   const given = parseArguments(process.argv.slice(2));
   if (given.help) {
@@ -83,13 +99,19 @@ async function main(): Promise<number> {
   if (experiments.length === 0) {
     throw new KoalaError("ERR_EVAL_USAGE", `there are no experiments in ${folder}`);
   }
+  const results = join(folder, "results");
+  if (given.render !== undefined) {
+    await report(findResults(results, given.render), folder, given, experiments);
+    return 0;
+  }
   // Before anything is measured, so that a wrong name does not come out after a quarter of an hour.
   experiments.forEach(resolveExperiment);
   stopOnSignals();
   const scope = await RunScope.open();
   try {
-    const { file, well } = await measure(given, experiments, join(folder, "results"));
+    const { file, well } = await measure(given, experiments, results);
     progress(`results: ${file.path}`);
+    await report(file.path, folder, given, experiments);
     return interruptedCode === 0 ? Number(!well) : interruptedCode;
   } finally {
     const left = await scope.close();
