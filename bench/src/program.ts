@@ -74,9 +74,16 @@ export class Program {
     return (await this.ask(command, command.seconds * 1000)) as RoundReply;
   }
 
-  /** For a client that calls all the time: what it sees in the next seconds. */
-  async watch(seconds: number): Promise<Watched> {
-    return (await this.ask({ op: "watch", seconds }, seconds * 1000)) as Watched;
+  /**
+   * For a client that calls all the time: resolves when it watches, to what waits for what it has seen when
+   * the seconds are over.
+   */
+  async watch(seconds: number, stepMs: number): Promise<() => Promise<Watched>> {
+    await this.ask({ op: "watch", seconds, stepMs }, 0);
+    return async () => {
+      const [line] = await this.line(/^\{.*\}$/, seconds * 1000 + answerDeadlineMs);
+      return JSON.parse(line) as Watched;
+    };
   }
 
   async figures(series: string): Promise<FiguresReply> {

@@ -5,11 +5,13 @@ import { connectionsKind } from "./connections.ts";
 import { footprintKind } from "./footprint.ts";
 import { loadKind } from "./load.ts";
 import { policiesKind } from "./policies.ts";
+import { timelineKind } from "./timeline.ts";
 import { traceKind } from "./trace.ts";
 
 export const kinds: readonly ExperimentKind[] = [
   loadKind,
   policiesKind,
+  timelineKind,
   ablationsKind,
   traceKind,
   footprintKind,

@@ -1,0 +1,211 @@
+/**
+ * What clients see while things are changed: one keeps calls in flight all the time, another calls at a pace
+ * whether or not its calls return. Koala's daemons are changed in every way there is; of Envoy, which has one
+ * way, a new process takes over from the old one (hot restart).
+ */
+import { setTimeout } from "node:timers/promises";
+import {
+  type Change,
+  changes,
+  prepareChange,
+  type SeenChange,
+  seeChange,
+  startChangingHost,
+  undoChange,
+} from "../changes.ts";
+import type { ExperimentContext, ExperimentKind } from "../launcher/kind.ts";
+import type { Program } from "../program.ts";
+import { median } from "../statistics.ts";
+import { startHost } from "../systems/koala.ts";
+import type { System } from "../systems/system.ts";
+import { startEnvoyPair } from "./envoy-restart.ts";
+import { wrongSetting } from "./policy-settings.ts";
+
+interface TimelineSettings {
+  readonly changes: readonly Change[];
+  readonly inFlight: number;
+  /** Of the client that calls at a pace. */
+  readonly callsPerSecond: number;
+  /** How often daemons are replaced, which takes seconds; all else is done `rounds` times. */
+  readonly replacements: number;
+}
+
+/** The changes that replace a process, which need the longer window. */
+const replacing = "upgrade-daemon";
+const restart = "hot-restart";
+/** Steps of a timeline, and after how long a window a millisecond would be too fine. */
+const fineStepMs = 1;
+const coarseStepMs = 10;
+const fineSecondsMax = 1;
+const warmUpMs = 2000;
+/** Envoy's old process leaves within this. */
+const restartSeconds = 6;
+const restartSecondsQuick = 3;
+
+/** Systems of this kind are started by it; nobody else starts them. */
+function own(name: string, needs: readonly string[]): System {
+  const start = (): never => {
+    throw new Error(`${name} of live operations is started by its kind`);
+  };
+  return { name, cases: [], byDefault: false, floors: {}, needs, start };
+}
+
+export const timelineKind: ExperimentKind = {
+  name: "timeline",
+  systems: [own("koala-local", []), own("koala-tcp", []), own("grpc-js-one-envoy", ["envoy"])],
+  run: async (context) => {
+    const settings = readSettings(context);
+    for (const { name } of context.systems) {
+      context.signal.throwIfAborted();
+      if (name === "grpc-js-one-envoy") await measureEnvoy(context, settings, name);
+      else await measureKoala(context, settings, name);
+    }
+  },
+};
+
+function readSettings({ experiment }: ExperimentContext): TimelineSettings {
+  const { settings, name } = experiment;
+  const positive = (key: string): number => {
+    const value = settings[key];
+    if (typeof value === "number" && Number.isInteger(value) && value > 0) return value;
+    throw wrongSetting(name, key, "a whole number above 0");
+  };
+  const known = changes.map((change) => change.name);
+  const asked = settings["changes"];
+  if (!Array.isArray(asked) || !asked.every((each) => known.includes(each as string))) {
+    throw wrongSetting(name, "changes", `a list of these: ${known.join(", ")}`);
+  }
+  return {
+    changes: changes.filter((change) => asked.includes(change.name)),
+    inFlight: positive("inFlight"),
+    callsPerSecond: positive("callsPerSecond"),
+    replacements: positive("replacements"),
+  };
+}
+
+async function measureKoala(
+  context: ExperimentContext,
+  settings: TimelineSettings,
+  system: string,
+): Promise<void> {
+  const { quick, signal, progress } = context;
+  progress(`starting ${system}`);
+  const stage = context.stage();
+  const far = system === "koala-tcp" ? await startHost(stage, "far daemon", []) : undefined;
+  const host = await startChangingHost(stage, `${system} daemon`, far === undefined ? [] : [far]);
+  const env = { KOALA_PREFIX: host.prefix };
+  const serverEnv = { KOALA_PREFIX: (far ?? host).prefix };
+  await stage.start("koala-server.js", { name: `${system} server`, env: serverEnv }).ready();
+  const start = async (name: string, load: string): Promise<Program> => {
+    const program = stage.start("timeline-client.js", { name, args: [load], env });
+    await program.ready();
+    return program;
+  };
+  const client = await start(`${system} client`, String(settings.inFlight));
+  const paced = await start(`${system} paced client`, `paced:${settings.callsPerSecond}`);
+  await setTimeout(quick ? 100 : warmUpMs, undefined, { signal });
+  // Replacing a daemon takes seconds: to show that it works, the short ones have to do.
+  const chosen = quick ? settings.changes.slice(0, 2) : settings.changes;
+  for (const change of chosen) {
+    const isLong = change.name === replacing;
+    const times = quick ? 1 : isLong ? settings.replacements : context.experiment.rounds;
+    progress(`${system}: ${change.name}, ${times} times`);
+    const { seconds } = change;
+    const viewers = { client, paced, seconds, stepMs: stepOf(seconds) };
+    const seen: SeenChange[] = [];
+    for (let i = 0; i < times; i++) {
+      signal.throwIfAborted();
+      await prepareChange(change.name, host);
+      seen.push(await seeChange(viewers, () => change.make(host)));
+      await undoChange(change.name, host);
+    }
+    emitChange(context, system, change.name, seen, seconds);
+  }
+  await stage.close();
+}
+
+async function measureEnvoy(
+  context: ExperimentContext,
+  settings: TimelineSettings,
+  system: string,
+): Promise<void> {
+  const { quick, signal, progress } = context;
+  progress(`starting ${system}`);
+  const stage = context.stage();
+  const pair = await startEnvoyPair(stage);
+  const start = async (name: string, load: string): Promise<Program> => {
+    const args = [String(pair.port), load];
+    const program = stage.start("grpc-timeline-client.js", { name, args });
+    await program.ready();
+    return program;
+  };
+  const client = await start(`${system} client`, String(settings.inFlight));
+  const paced = await start(`${system} paced client`, `paced:${settings.callsPerSecond}`);
+  await setTimeout(quick ? 100 : warmUpMs, undefined, { signal });
+  const nothing = { name: "nothing", seconds: 0.4, times: context.experiment.rounds };
+  const longSeconds = quick ? restartSecondsQuick : restartSeconds;
+  const restarting = { name: restart, seconds: longSeconds, times: settings.replacements };
+  for (const { name, seconds, times } of [nothing, restarting]) {
+    progress(`${system}: ${name}`);
+    const viewers = { client, paced, seconds, stepMs: stepOf(seconds) };
+    const seen: SeenChange[] = [];
+    for (let i = 0; i < (quick ? 1 : times); i++) {
+      signal.throwIfAborted();
+      seen.push(
+        await seeChange(viewers, async () => {
+          // What is done to it is over when the old process is gone.
+          if (name === restart) await pair.restart();
+          return 0;
+        }),
+      );
+    }
+    emitChange(context, system, name, seen, seconds);
+  }
+  await stage.close();
+}
+
+function stepOf(seconds: number): number {
+  return seconds > fineSecondsMax ? coarseStepMs : fineStepMs;
+}
+
+function emitChange(
+  { emit }: ExperimentContext,
+  system: string,
+  change: string,
+  seen: readonly SeenChange[],
+  seconds: number,
+): void {
+  const rates = seen.map(({ watched }) => sumOf(watched.callsPerStep) / seconds);
+  const micros = (of: (each: SeenChange) => number | null): number[] =>
+    seen.map((each) => Math.round((of(each) ?? 0) * 1000));
+  const gapUs = micros(({ gapMs }) => gapMs);
+  const pacedLongestUs = micros(({ latencyMs }) => latencyMs);
+  // The one in the middle stands for all of them.
+  const byGap = [...seen].sort((a, b) => a.gapMs - b.gapMs);
+  const shown = byGap[byGap.length >> 1]!;
+  const { callsPerStep } = shown.watched;
+  const hasMark = change !== "nothing";
+  emit({
+    system,
+    parameters: { change },
+    figures: {
+      times: seen.length,
+      gapUs: median(gapUs),
+      longestGapUs: Math.max(...gapUs),
+      pacedLongestUs: median(pacedLongestUs),
+      pauseUs: change === "nothing" || change === restart ? null : median(micros((s) => s.pauseMs)),
+      tookUs: hasMark ? median(micros(({ tookMs }) => tookMs)) : null,
+      failedCalls: sumOf(seen.map(({ failed }) => failed)),
+      callsPerSecond: median(rates),
+    },
+    rounds: { gapUs, pacedLongestUs, callsPerSecond: rates },
+    series: {
+      [`callsPer${stepOf(seconds)}Ms`]: callsPerStep,
+      eventsMs: hasMark ? [shown.atMs, shown.atMs + shown.tookMs] : [],
+    },
+  });
+}
+
+function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}
