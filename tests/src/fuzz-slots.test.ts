@@ -8,6 +8,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import {
+  BATCH_RECORD_BYTES,
+  FrameFlag,
   FrameType,
   SLOT_WORDS,
   SlotFlag,
@@ -28,7 +30,15 @@ import { attachHere, startHealthyPair } from "./faults-pair.ts";
 import { depotSchema, depotService, ECHO, serveDepot } from "./faults-service.ts";
 import { DropSchema, River } from "./gen/test/v1/river_pb.ts";
 import { HostileApp } from "./hostile-app-helper.ts";
-import { goodHello, HostileLink, jsonFrame, longFrame, shortFrame } from "./hostile-link-helper.ts";
+import {
+  hostileCaller as caller,
+  goodHello,
+  HostileLink,
+  jsonFrame,
+  longFrame,
+  openHostileLink,
+  shortFrame,
+} from "./hostile-link-helper.ts";
 import { riverImpl } from "./river.ts";
 
 const seconds = Number(process.env["FUZZ_SECONDS"] ?? 5);
@@ -175,8 +185,8 @@ function validSession(): Buffer[] {
   const services = [{ name: "fuzz", service, hashes: [hash], instances: 1 }];
   return [
     jsonFrame(FrameType.HELLO, 0, { ...goodHello, services }),
-    jsonFrame(FrameType.BIND, 0, { target: "bystander", service, hash }),
-    jsonFrame(FrameType.BIND, 1, { target: "bystander", service, hash: "0".repeat(64) }),
+    jsonFrame(FrameType.BIND, 0, { target: "bystander", service, hash, caller }),
+    jsonFrame(FrameType.BIND, 1, { target: "bystander", service, hash: "0".repeat(64), caller }),
     shortFrame(FrameType.SCHEMA, 1, descriptorSet.length, descriptorSet),
     longFrame([0, FrameType.REQUEST, 1, 0, inline], body),
     longFrame([0, FrameType.REQUEST, 2, 0, inline]),
@@ -184,8 +194,53 @@ function validSession(): Buffer[] {
     longFrame([0, FrameType.REQUEST, 3, 0, inline], body),
     shortFrame(FrameType.CANCEL, 3, 0),
     shortFrame(FrameType.CREDIT, 0, 4096),
+    ...streamSession(),
     jsonFrame(FrameType.SERVICES, 0, { services: [] }),
     jsonFrame(FrameType.GOAWAY, 0, { code: "X", reason: "x" }),
+  ];
+}
+
+/** Streaming calls of such a peer: their messages before, in and behind them, in one piece, several and chunks. */
+function streamSession(): Buffer[] {
+  const { hash, typeName: service } = riverSchema;
+  const memory = openMemory(new ArrayBuffer(4096));
+  const drop = create(DropSchema, { serial: 1n, text: "text" });
+  const { input: codec } = riverSchema.methods[MIRROR]!;
+  const inline = codec.write(drop, memory, 0, 4096, { add: () => -1 });
+  const body = memory.u8.slice(0, inline);
+  const head = Buffer.alloc(BATCH_RECORD_BYTES);
+  head.writeInt32LE(inline, 0);
+  const row = Buffer.concat([head, body, head, body]);
+  const binding = 2;
+  const open = (stream: number): Buffer =>
+    longFrame([0, FrameType.REQUEST | (MIRROR << 16), stream, binding]);
+  const message = (stream: number, flags: number, count: number, bytes: number, rest?: Buffer) =>
+    longFrame([0, FrameType.STREAM_MESSAGE | (flags << 8), stream, count, bytes, 0, bytes], rest);
+  const one = Buffer.from(body);
+  return [
+    jsonFrame(FrameType.BIND, binding, { target: "river", service, hash, caller }),
+    // Before there is a call.
+    message(10, 0, 1, inline, one),
+    shortFrame(FrameType.STREAM_CREDIT, 10, inline),
+    open(10),
+    message(10, 0, 1, inline, one),
+    message(10, 0, 2, row.length, row),
+    shortFrame(FrameType.STREAM_CREDIT, 10, row.length),
+    message(10, 0, 1, inline),
+    shortFrame(FrameType.CHUNK, 10, 0, body.subarray(0, 8)),
+    shortFrame(FrameType.CHUNK, 10, 8, body.subarray(8)),
+    open(11),
+    message(11, FrameFlag.END, 2, row.length, row),
+    // Behind the end of a call, in the middle of a message, and for one that nobody has made.
+    shortFrame(FrameType.CANCEL, 11, 0),
+    message(11, 0, 1, inline, one),
+    message(77, FrameFlag.FROM_CALLEE, 1, inline, one),
+    shortFrame(FrameType.STREAM_CREDIT, 77, 8, "", FrameFlag.FROM_CALLEE),
+    open(12),
+    message(12, 0, 1, inline),
+    shortFrame(FrameType.CANCEL, 12, 0),
+    shortFrame(FrameType.CHUNK, 12, 0, body),
+    message(10, FrameFlag.END, 0, 0),
   ];
 }
 
@@ -219,6 +274,10 @@ test("slots and messages, on one host and across a link", async (t) => {
 test("frames", async (t) => {
   const { cluster, check } = await start(t);
   const session = validSession();
+  const valid = await openHostileLink(t, cluster.b);
+  valid.send(...session.slice(0, -1), shortFrame(FrameType.PING, 0, 0));
+  await valid.expect(FrameType.PONG);
+  assert.equal(valid.ended, false, "the session breaks no rule");
   const rounds = await fuzz((prng) => linkRound(prng, cluster.b, session));
   await check();
   t.diagnostic(`${rounds} rounds`);
