@@ -17,7 +17,7 @@ test("credit in tiny pieces is one frame once there is room, however often it is
     flow.grantDue += 8;
     streams.credit(flow);
   }
-  assert.deepEqual(sent, []);
+  assert.equal(sent.length, 0);
   frames.waitingCount = 0;
   streams.drain();
   streams.drain();
