@@ -8,7 +8,7 @@ import { type LoadPoint, type LoadSettings, largestLoad, readLoad, refusal } fro
 import { LoadSubject, parametersOf } from "./load-subject.ts";
 
 const quickSeconds = 0.1;
-const settleSeconds = 0.15;
+const settleSeconds = 0.1;
 /** A system that does less of what it is offered is not offered more. */
 const saturatedShare = 0.7;
 
