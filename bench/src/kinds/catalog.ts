@@ -5,6 +5,7 @@ import { connectionsKind } from "./connections.ts";
 import { footprintKind } from "./footprint.ts";
 import { loadKind } from "./load.ts";
 import { policiesKind } from "./policies.ts";
+import { queuesKind } from "./queues.ts";
 import { timelineKind } from "./timeline.ts";
 import { traceKind } from "./trace.ts";
 
@@ -16,4 +17,5 @@ export const kinds: readonly ExperimentKind[] = [
   traceKind,
   footprintKind,
   connectionsKind,
+  queuesKind,
 ];
