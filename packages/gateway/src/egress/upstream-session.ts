@@ -27,6 +27,12 @@ export interface UpstreamOptions {
 const pauseMinMs = 100;
 const pauseMaxMs = 5000;
 
+/**
+ * Megabytes that HTTP/2 may hold for calls under way; Node's own 10 would end calls as soon as some large messages
+ * are sent at the same time. What apps may have under way is bounded by their heaps.
+ */
+const maxSessionMemory = 1 << 20;
+
 export class UpstreamSession {
   readonly authority: string;
   private readonly scheme: "http" | "https";
@@ -88,7 +94,7 @@ export class UpstreamSession {
   private openOnce(): Promise<ClientHttp2Session> {
     const { connectMs, tls } = this.options;
     return new Promise((resolve, reject) => {
-      const session = connect(`${this.scheme}://${this.authority}`, tls ?? {});
+      const session = connect(`${this.scheme}://${this.authority}`, { ...tls, maxSessionMemory });
       const fail = (reason: string): void => {
         clearTimeout(timer);
         this.lastError = reason;
