@@ -2,6 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { setAffinity } from "@koala/native";
 import { answerRoundTrips, makeRoundTrips, receiveAll, sendAll } from "../queues/exchange.ts";
+import { exchangeByEvents } from "../queues/port-exchange.ts";
 import { openQueueEnd } from "../queues/queue-end.ts";
 import type { QueueOutcome, QueueTask } from "../queues/queue-plan.ts";
 
@@ -16,4 +17,4 @@ function run(): QueueOutcome {
   return task.end === 0 ? sendAll(queue, task.seconds) : receiveAll(queue);
 }
 
-parentPort!.postMessage(run());
+parentPort!.postMessage(task.queue === "message-port" ? await exchangeByEvents(task) : run());

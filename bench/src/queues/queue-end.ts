@@ -1,11 +1,9 @@
 /** One end of a pair of queues, one in each direction: the same few functions over each kind of queue. */
-import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { KoalaError } from "@koala/interface";
 import {
   doorbellRing,
   EAGAIN,
   errnoName,
-  eventLoopFd,
   POLL_EDGE,
   POLL_IN,
   pollerAdd,
@@ -40,7 +38,7 @@ export function openQueueEnd(task: QueueTask): QueueEnd {
     case "atomics":
       return atomicsEnd(task);
     case "message-port":
-      return portEnd(task.port);
+      throw new KoalaError("ERR_BENCH_QUEUE", "a message port is read by events, not by blocking");
     case "unix-socket":
       return socketEnd(task.parts.sockets[task.end]);
   }
@@ -111,20 +109,6 @@ function atomicsEnd({ end, parts }: QueueTask): QueueEnd {
       return word;
     },
     wait: () => void Atomics.wait(words, other, head, waitMicros / 1000),
-  };
-}
-
-/** Node's own way between threads: a structured clone a message. */
-function portEnd(port: MessagePort): QueueEnd {
-  const block = waiterFor(eventLoopFd(), POLL_IN);
-  return {
-    put: (word) => port.postMessage(new Int32Array(messageWords).fill(word)),
-    flush: () => {},
-    take: () => {
-      const received = receiveMessageOnPort(port) as { message: Int32Array } | undefined;
-      return received === undefined ? -1 : received.message[0]!;
-    },
-    wait: block,
   };
 }
 
