@@ -55,7 +55,11 @@ class LoadRun {
     const subjects: LoadSubject[] = [];
     for (const system of context.systems) {
       if (context.signal.aborted) return;
-      if (context.quick && quick.length > 0 && !quick.includes(system.name)) continue;
+      if (context.quick && quick.length > 0 && !quick.includes(system.name)) {
+        const skipped = "a quick run leaves it out";
+        context.emit({ system: system.name, parameters: {}, skipped, figures: {} });
+        continue;
+      }
       const possible = points.filter((point) => refusal(system, method, point) === undefined);
       const [first] = possible;
       if (first === undefined) {

@@ -24,11 +24,14 @@ export interface RunOptions {
 /** So long a kind may take to notice that its programs have been ended. */
 const settleMs = 10_000;
 
-/** The kind and the systems of an experiment; `ERR_EVAL_FILE` for names that there are not. */
-export function resolveExperiment(experiment: Experiment): {
-  kind: ExperimentKind;
-  systems: readonly System[];
-} {
+/** What the names in an experiment stand for. */
+export interface Resolved {
+  readonly kind: ExperimentKind;
+  readonly systems: readonly System[];
+}
+
+/** Looks the names up; `ERR_EVAL_FILE` for those that there are not. */
+export function resolveExperiment(experiment: Experiment): Resolved {
   const file = `eval/${experiment.name}/experiment.toml`;
   const kind = named(file, "kind", experiment.kind, kinds);
   const all = [...(kind.systems ?? []), ...loadSystems()];
@@ -36,8 +39,11 @@ export function resolveExperiment(experiment: Experiment): {
 }
 
 /** Runs it; false when something broke. */
-export async function runExperiment(experiment: Experiment, options: RunOptions): Promise<boolean> {
-  const { kind, systems } = resolveExperiment(experiment);
+export async function runExperiment(
+  experiment: Experiment,
+  options: RunOptions,
+  { kind, systems }: Resolved = resolveExperiment(experiment),
+): Promise<boolean> {
   const { name, limitSeconds } = experiment;
   const seen = new Set<string>();
   const emit = (line: Omit<ResultLine, "experiment">): void => {
