@@ -6,15 +6,27 @@ import { formatFigure } from "./units.ts";
 
 const openRowsMax = 16;
 
-/** All figures with the lowest and the highest of their rounds; long tables are folded. */
+/** All figures with the lowest and the highest of their rounds: a table for each set of parameters; long ones are folded. */
 export function figureTable(lines: readonly ResultLine[]): string {
   const measured = lines.filter(({ skipped }) => skipped === undefined);
-  const parameters = [...new Set(measured.flatMap((line) => Object.keys(line.parameters)))];
-  const figures = [...new Set(measured.flatMap((line) => Object.keys(line.figures)))].filter(
-    (name) => measured.some((line) => (line.figures[name] ?? null) !== null),
+  const groups = new Map<string, ResultLine[]>();
+  for (const line of measured) {
+    const key = Object.keys(line.parameters).join();
+    groups.set(key, [...(groups.get(key) ?? []), line]);
+  }
+  return [...groups.values()]
+    .map(groupTable)
+    .filter((text) => text !== "")
+    .join("\n\n");
+}
+
+function groupTable(lines: readonly ResultLine[]): string {
+  const parameters = Object.keys(lines[0]!.parameters);
+  const figures = [...new Set(lines.flatMap((line) => Object.keys(line.figures)))].filter((name) =>
+    lines.some((line) => (line.figures[name] ?? null) !== null),
   );
   if (figures.length === 0) return "";
-  const rows = measured.map((line) => [
+  const rows = lines.map((line) => [
     plainText(line.system),
     ...parameters.map((name) => parameterText(name, line.parameters[name])),
     ...figures.map((name) => figureText(line, name)),

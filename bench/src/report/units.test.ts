@@ -13,6 +13,8 @@ test("formatFigure takes the unit from the name", () => {
     ["p99Us", 2500, "2.50 ms"],
     ["attachMs", 0.25, "250 µs"],
     ["cpuSecondsPerMillionCalls", 12.3, "12.3 s"],
+    ["cpuMicrosPerCallClient", 12.3, "12.3 µs"],
+    ["attachMsPerApp", 2, "2.00 ms"],
     ["idleCpuShare", 0.015, "1.50 %"],
     ["callsPerSecond", 123_456, "123,456"],
     ["inFlight", 128, "128"],
