@@ -60,11 +60,13 @@ async function runLoads(
 ): Promise<void> {
   const { experiment } = context;
   const { warmUpSeconds } = experiment.settings;
-  const points = loads.map(({ bytes, inFlight }) => ({ bytes, inFlight }));
+  const [first, ...rest] = loads.map(({ bytes, inFlight }) => ({ bytes, inFlight }));
+  // The points of a load come behind those of its grid, which is never empty.
+  const grid = { bytes: [first!.bytes], inFlight: [first!.inFlight] };
   const stages: Stage[] = [];
   await loadKind.run({
     ...context,
-    experiment: { ...experiment, grid: {}, settings: { method, points, warmUpSeconds } },
+    experiment: { ...experiment, grid, settings: { method, points: rest, warmUpSeconds } },
     stage: () => {
       const stage = context.stage();
       stages.push(stage);
