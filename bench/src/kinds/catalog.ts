@@ -1,6 +1,7 @@
 /** All ways of measuring, by the name that experiments call them by. */
 import type { ExperimentKind } from "../launcher/kind.ts";
 import { ablationsKind } from "./ablations.ts";
+import { bindingKind } from "./binding.ts";
 import { connectionsKind } from "./connections.ts";
 import { footprintKind } from "./footprint.ts";
 import { loadKind } from "./load.ts";
@@ -12,6 +13,7 @@ import { traceKind } from "./trace.ts";
 export const kinds: readonly ExperimentKind[] = [
   loadKind,
   policiesKind,
+  bindingKind,
   timelineKind,
   ablationsKind,
   traceKind,

@@ -25,6 +25,22 @@ export async function startHost(
   const config = join(prefix, "koala.toml");
   const links = peers.map(({ address }) => `[[peer]]\naddress = "${address}"\n`);
   writeFileSync(config, links.join("") + settings);
+  return startDaemon(stage, name, prefix, env);
+}
+
+/** Ends a daemon and starts another one on the same folder, with a port of its own. */
+export async function restartHost(stage: Stage, { prefix, daemon }: Host): Promise<Host> {
+  await daemon.stop();
+  return startDaemon(stage, daemon.name, prefix, {});
+}
+
+async function startDaemon(
+  stage: Stage,
+  name: string,
+  prefix: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Host> {
+  const config = join(prefix, "koala.toml");
   const daemon = stage.startDaemon({
     name,
     path: fileURLToPath(import.meta.resolve("@koala/daemon/main")),
