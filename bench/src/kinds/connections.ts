@@ -5,9 +5,7 @@
 import { Crowd } from "../crowd.ts";
 import type { ExperimentContext, ExperimentKind } from "../launcher/kind.ts";
 import { reasonOf } from "../launcher/reason.ts";
-import { memoryOfTree } from "../process-tree.ts";
-import { sum } from "../statistics.ts";
-import type { RunningSystem, System } from "../systems/system.ts";
+import type { System } from "../systems/system.ts";
 import { levelsOf } from "./footprint-settings.ts";
 import type { LoadPoint } from "./load-grid.ts";
 import { LoadSubject } from "./load-subject.ts";
@@ -24,10 +22,7 @@ const point: LoadPoint = { bytes: 64, inFlight: 1, clients: 1, rate: 0 };
 interface Turn {
   readonly system: System;
   readonly subject: LoadSubject;
-  readonly running: RunningSystem;
   readonly crowd: Crowd;
-  /** Bytes of what stands between, without others. */
-  readonly nonePss: number | null;
   others: number;
   /** Milliseconds per connection, of the last that were made. */
   attachMs: number | null;
@@ -79,8 +74,7 @@ async function startAll(context: ExperimentContext): Promise<Turn[]> {
       }
       const subject = new LoadSubject(system, stage, running, "echo");
       await subject.warmUp(point, quick ? quickSeconds : warmUpSeconds);
-      const nonePss = betweenPss(running);
-      turns.push({ system, subject, running, crowd, nonePss, others: 0, attachMs: null });
+      turns.push({ system, subject, crowd, others: 0, attachMs: null });
     } catch (error) {
       broken(context, system.name, error, stage.tails());
     }
@@ -137,9 +131,8 @@ async function measure(
       whileActive(turn, () => turn.subject.round(point, seconds)),
     );
   }
-  await each(context, turns, async ({ system, subject, running, nonePss, attachMs }) => {
+  await each(context, turns, async ({ system, subject, attachMs }) => {
     const { figures, rounds = {} } = await subject.result(point);
-    const pss = betweenPss(running);
     emit({
       system: system.name,
       parameters: { others, activePercent },
@@ -149,16 +142,8 @@ async function measure(
         callsPerSecond: figures["callsPerSecond"] ?? null,
         attachMs:
           activePercent === 0 && attachMs !== null ? Math.round(attachMs * 1000) / 1000 : null,
-        betweenBytesEach:
-          others === 0 || pss === null || nonePss === null
-            ? null
-            : Math.round((pss - nonePss) / others),
       },
       rounds,
     });
   });
-}
-
-function betweenPss({ daemons }: RunningSystem): number | null {
-  return sum(daemons.map(({ pid }) => memoryOfTree(pid)));
 }

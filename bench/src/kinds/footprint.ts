@@ -20,6 +20,9 @@ const quickProcesses = 1;
 /** What garbage collectors need to find out that nothing happens. */
 const settleMs = 1000;
 const lookMs = 1000;
+/** Connections that are made and closed first, and the time to forget them. */
+const warmUpApps = 100;
+const firstSettleMs = 2000;
 const quickMs = 50;
 const warmUpSeconds = 2;
 const quickSeconds = 0.1;
@@ -88,9 +91,10 @@ async function measureIdle(
       return;
     }
     // What is compiled and loaded with a first connection is not counted as the connection's.
-    await crowd.attach(processes);
+    await crowd.attach(quick ? processes : warmUpApps);
     await crowd.call();
     await crowd.leave();
+    await setTimeout(quick ? quickMs : firstSettleMs);
     let none: Look | undefined;
     for (const apps of [0, ...levels.filter((level) => level > 0)]) {
       signal.throwIfAborted();
