@@ -3,7 +3,7 @@
  * process, which is what makes them safe to hand out.
  */
 import { closeFd } from "@koala/native";
-import { closeRegion, type Memory, mapRegion } from "@koala/shm";
+import { closeRegion, type Memory, mapRegion, releaseRegion } from "@koala/shm";
 
 export class ReceiveHeap {
   private readonly regions: (Memory | undefined)[] = [];
@@ -31,7 +31,11 @@ export class ReceiveHeap {
 
   /** The connection is gone. With views in use the mappings are left to the collector. */
   close(hasViews: boolean): void {
-    if (!hasViews) for (let id = 0; id < this.regions.length; id++) this.dropRegion(id);
+    for (const memory of this.regions) {
+      if (memory === undefined) continue;
+      if (hasViews) releaseRegion(memory);
+      else closeRegion(memory);
+    }
     this.regions.length = 0;
   }
 }

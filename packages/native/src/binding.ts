@@ -32,14 +32,16 @@ export interface Binding {
   /**
    * Cold. Maps the first `bytes`, shared with every other mapping of the region. The descriptor is not
    * needed afterwards. `bytes` is below 2 GiB and not beyond the end of the file. Writing to a mapping
-   * that is not `writable` kills the process.
+   * that is not `writable` kills the process. Ends with `regionUnmap`, `regionRelease` or the thread.
    */
   regionMap(fd: number, bytes: number, writable: boolean): ArrayBuffer;
   /**
-   * Cold. Unmaps now and detaches: the buffer and its views have length 0 from then on. A buffer that is
-   * collected, or whose thread ends, before that is unmapped by itself.
+   * Cold. Unmaps now and detaches: the buffer and its views have length 0 from then on. A buffer whose
+   * thread ends before that is unmapped by itself.
    */
   regionUnmap(buffer: ArrayBuffer): void;
+  /** Cold. Leaves the unmapping to the collector: when nobody refers to the buffer and its views any more. */
+  regionRelease(buffer: ArrayBuffer): void;
   /** Cold. Gives the pages of a range back to the kernel; it reads as zeroes afterwards. */
   regionPunch(fd: number, offset: number, bytes: number): void;
   /**

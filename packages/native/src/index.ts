@@ -20,6 +20,7 @@ export const regionSeals: Binding["regionSeals"] = native.regionSeals;
 export const regionBytes: Binding["regionBytes"] = native.regionBytes;
 export const regionMap: Binding["regionMap"] = native.regionMap;
 export const regionUnmap: Binding["regionUnmap"] = native.regionUnmap;
+export const regionRelease: Binding["regionRelease"] = native.regionRelease;
 export const regionPunch: Binding["regionPunch"] = native.regionPunch;
 export const regionReadAt: Binding["regionReadAt"] = native.regionReadAt;
 export const doorbellCreate: Binding["doorbellCreate"] = native.doorbellCreate;

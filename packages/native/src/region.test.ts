@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
@@ -12,6 +13,7 @@ import {
   regionMap,
   regionPunch,
   regionReadAt,
+  regionRelease,
   regionSeal,
   regionSeals,
   regionUnmap,
@@ -62,26 +64,64 @@ test("a mapping outlives its descriptor", () => {
   regionUnmap(buffer);
 });
 
-test("a buffer that is collected without unmapping leaves no mapping behind", async () => {
+test("a buffer that was released is unmapped by the collector, others stay mapped", async () => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
-  const fd = regionCreate("region-collected", bytes);
-  (() => {
-    for (let i = 0; i < 10; i++) regionMap(fd, bytes, i % 2 === 0);
+  const fd = regionCreate("region-released", bytes);
+  const keptFd = regionCreate("region-kept", bytes);
+  const view = (() => {
+    for (let i = 0; i < 10; i++) {
+      const buffer = regionMap(fd, bytes, i % 2 === 0);
+      regionRelease(buffer);
+      // A second time changes nothing.
+      if (i === 0) regionRelease(buffer);
+    }
+    regionMap(keptFd, bytes, true);
+    const viewed = regionMap(fd, bytes, true);
+    regionRelease(viewed);
+    return new Uint8Array(viewed);
   })();
-  assert.equal(mappingCount("region-collected") > 0, true);
+  assert.equal(mappingCount("region-released") > 0, true);
   const deadline = performance.now() + 10_000;
-  while (mappingCount("region-collected") > 0) {
+  while (mappingCount("region-released") > 1) {
     assert.ok(performance.now() < deadline, "still mapped after 10 s of collections");
     collect();
     await new Promise((resolve) => setImmediate(resolve));
   }
+  view[0] = 5;
+  assert.equal(view[0], 5, "what a view refers to is mapped");
+  regionUnmap(view.buffer);
+  assert.equal(mappingCount("region-released"), 0);
+  assert.equal(mappingCount("region-kept"), 1);
   closeFd(fd);
+  closeFd(keptFd);
+});
+
+test("however much is mapped, V8's account of memory stays above zero, in use and at the end", () => {
+  // V8 ends the process otherwise, so this one is another's.
+  const program = `
+    const native = await import(${JSON.stringify(new URL("./index.js", import.meta.url).href)});
+    const bytes = 8 << 20;
+    const fd = native.regionCreate("region-account", bytes);
+    const buffers = Array.from({ length: 100 }, () => native.regionMap(fd, bytes, true));
+    for (const buffer of buffers.splice(0, 20)) native.regionUnmap(buffer);
+    for (const buffer of buffers.splice(0, 20)) native.regionRelease(buffer);
+    for (let i = 0; i < 3; i++) {
+      gc();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    console.log(buffers.length);
+  `;
+  const args = ["--expose-gc", "--input-type=module", "--eval", program];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  assert.equal(status, 0, stderr);
+  assert.equal(stdout, "60\n");
 });
 
 test("only buffers of regionMap can be unmapped", () => {
   for (const wrong of [new ArrayBuffer(8), {}, undefined, 7]) {
     assert.throws(() => regionUnmap(wrong as ArrayBuffer), { code: "ERR_NATIVE_ARGUMENT" });
+    assert.throws(() => regionRelease(wrong as ArrayBuffer), { code: "ERR_NATIVE_ARGUMENT" });
   }
 });
 

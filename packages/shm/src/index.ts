@@ -14,6 +14,7 @@ export {
   REGION_UNIT_BYTES,
   type Region,
   type RegionOptions,
+  releaseRegion,
 } from "./region.ts";
 export {
   RING_HEAD_OFFSET,

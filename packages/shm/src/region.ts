@@ -14,6 +14,7 @@ import {
   regionBytes,
   regionCreate,
   regionMap,
+  regionRelease,
   regionSeal,
   regionSeals,
   regionUnmap,
@@ -116,6 +117,12 @@ export function mapRegion(fd: number, bytes: number, writable: boolean): Memory 
 export function closeRegion(memory: Memory): void {
   if (memory.buffer.byteLength === 0) return;
   regionUnmap(memory.buffer);
+}
+
+/** Leaves unmapping to the collector, for memory whose views are still read: until none of them is in use. */
+export function releaseRegion(memory: Memory): void {
+  if (memory.buffer.byteLength === 0) return;
+  regionRelease(memory.buffer);
 }
 
 function checkSize(what: string, bytes: number): void {

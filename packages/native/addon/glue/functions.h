@@ -10,6 +10,7 @@
   X(regionBytes, region_bytes_call)                     \
   X(regionMap, region_map_call)                         \
   X(regionUnmap, region_unmap_call)                     \
+  X(regionRelease, region_release_call)                 \
   X(regionPunch, region_punch_call)                     \
   X(regionReadAt, region_read_at_call)                  \
   X(doorbellCreate, doorbell_create_call)               \

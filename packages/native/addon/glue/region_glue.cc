@@ -14,6 +14,8 @@ struct Mapping {
   void *address;
   size_t bytes;
   bool mapped;
+  /* Keeps the buffer from being collected; null once that is left to the collector. */
+  napi_ref held;
   /* The list of the environment's mappings; out of it once unmapped. */
   State *state;
   Mapping *previous;
@@ -38,20 +40,41 @@ void link_mapping(State *state, Mapping *mapping) {
 /*
  * V8 takes every byte behind a buffer for memory that it could win back by collecting garbage, and collects
  * more often. But mappings are shared memory, mostly untouched, and unmapped by who uses them: with thousands of
- * them a thread would do little else than collect. So what V8 adds for a buffer is taken off again, and back
- * when V8 has taken it off itself.
+ * them a thread would do little else than collect. So what V8 adds for a buffer is taken off again.
+ *
+ * V8's sum must never come below zero: from Node 24 on that ends the process. So bytes are taken off after V8
+ * has added them, and put back before it can take them off itself, which it does when the buffer is collected or
+ * detached. That is why a buffer is held as long as its bytes are off the sum, and why each has a hook of its own:
+ * Node detaches buffers at the end of an environment, hooks that were added last run first.
  */
-void discount(napi_env env, int64_t bytes) {
+void let_go(Mapping *mapping);
+
+void on_end_of_holding(void *data) { let_go(static_cast<Mapping *>(data)); }
+
+void hold(napi_env env, Mapping *mapping, napi_value buffer) {
+  if (napi_create_reference(env, buffer, 1, &mapping->held) != napi_ok) {
+    mapping->held = nullptr;
+    return;
+  }
+  napi_add_env_cleanup_hook(env, on_end_of_holding, mapping);
   int64_t total;
-  napi_adjust_external_memory(env, -bytes, &total);
+  napi_adjust_external_memory(env, -static_cast<int64_t>(mapping->bytes), &total);
+}
+
+void let_go(Mapping *mapping) {
+  if (mapping->held == nullptr) return;
+  napi_env env = mapping->state->env;
+  int64_t total;
+  napi_adjust_external_memory(env, static_cast<int64_t>(mapping->bytes), &total);
+  napi_remove_env_cleanup_hook(env, on_end_of_holding, mapping);
+  napi_delete_reference(env, mapping->held);
+  mapping->held = nullptr;
 }
 
 void unmap(Mapping *mapping) {
   if (!mapping->mapped) return;
   mapping->mapped = false;
-  if (!mapping->state->ending) {
-    discount(mapping->state->env, -static_cast<int64_t>(mapping->bytes));
-  }
+  let_go(mapping);
   if (mapping->previous != nullptr) mapping->previous->next = mapping->next;
   else mapping->state->mappings = mapping->next;
   if (mapping->next != nullptr) mapping->next->previous = mapping->previous;
@@ -62,6 +85,21 @@ void on_buffer_collected(napi_env, void *, void *hint) {
   Mapping *mapping = static_cast<Mapping *>(hint);
   unmap(mapping);
   free(mapping);
+}
+
+/* The mapping of the first argument, or null and an exception. */
+Mapping *mapping_or_throw(napi_env env, const Arguments<1> &arguments) {
+  napi_value buffer = arguments.at(0);
+  bool is_buffer = false;
+  bool tagged = false;
+  void *wrapped = nullptr;
+  if (napi_is_arraybuffer(env, buffer, &is_buffer) == napi_ok && is_buffer &&
+      napi_check_object_type_tag(env, buffer, &region_tag, &tagged) == napi_ok && tagged &&
+      napi_unwrap(env, buffer, &wrapped) == napi_ok) {
+    return static_cast<Mapping *>(wrapped);
+  }
+  arguments.wrong("buffer", "an ArrayBuffer that regionMap returned and nobody has unmapped");
+  return nullptr;
 }
 
 }  // namespace
@@ -131,11 +169,9 @@ napi_value region_map_call(napi_env env, napi_callback_info info) {
     throw_errno(env, result, "mmap", writable ? "writable" : "read-only");
     return nullptr;
   }
-  discount(env, bytes);
   napi_value buffer;
   if (napi_create_external_arraybuffer(env, mapping->address, mapping->bytes, on_buffer_collected,
                                        mapping, &buffer) != napi_ok) {
-    discount(env, -bytes);
     region_unmap(mapping->address, mapping->bytes);
     free(mapping);
     throw_error(env, "ERR_NATIVE_BUFFER",
@@ -146,28 +182,31 @@ napi_value region_map_call(napi_env env, napi_callback_info info) {
   link_mapping(state_of(env), mapping);
   napi_wrap(env, buffer, mapping, nullptr, nullptr, nullptr);
   napi_type_tag_object(env, buffer, &region_tag);
+  hold(env, mapping, buffer);
   return buffer;
 }
 
 napi_value region_unmap_call(napi_env env, napi_callback_info info) {
   Arguments<1> arguments(env, info, "regionUnmap");
   napi_value buffer = arguments.at(0);
-  bool is_buffer = false;
-  bool tagged = false;
-  void *wrapped = nullptr;
-  if (napi_is_arraybuffer(env, buffer, &is_buffer) != napi_ok || !is_buffer ||
-      napi_check_object_type_tag(env, buffer, &region_tag, &tagged) != napi_ok || !tagged ||
-      napi_unwrap(env, buffer, &wrapped) != napi_ok) {
-    arguments.wrong("buffer", "an ArrayBuffer that regionMap returned and nobody has unmapped");
-    return nullptr;
-  }
+  Mapping *mapping = mapping_or_throw(env, arguments);
+  if (mapping == nullptr) return nullptr;
+  let_go(mapping);
   /* From here on every view has length 0, so nothing can touch the address again. */
   if (napi_detach_arraybuffer(env, buffer) != napi_ok) {
     throw_error(env, "ERR_NATIVE_BUFFER", "regionUnmap: the buffer can't be detached");
     return nullptr;
   }
-  unmap(static_cast<Mapping *>(wrapped));
+  unmap(mapping);
+  void *wrapped = nullptr;
   napi_remove_wrap(env, buffer, &wrapped);
+  return nullptr;
+}
+
+napi_value region_release_call(napi_env env, napi_callback_info info) {
+  Arguments<1> arguments(env, info, "regionRelease");
+  Mapping *mapping = mapping_or_throw(env, arguments);
+  if (mapping != nullptr) let_go(mapping);
   return nullptr;
 }
 
