@@ -27,6 +27,30 @@ it("a message above the limit of the server's daemon", { timeout: 60_000 }, asyn
   const error: RpcError = await rejection(river.collect(drops(), { timeoutMs: 30_000 }));
   assert.deepEqual([error.status, error.origin], [Status.RESOURCE_EXHAUSTED, "remote-daemon"]);
   assert.match(error.message, /larger than 1048576/);
+  // By design: whose caller has its reply, for whatever reason but a deadline, is told as if the caller had left.
+  const [reason] = await ends.ended(1);
+  assert.equal(reason?.status, Status.CANCELLED);
+  await nothingIsOpen(a, b);
+});
+
+it("a message of a handler above the limit of the caller's daemon", {
+  timeout: 60_000,
+}, async (t) => {
+  const b = await startDaemon(t, { name: "b" });
+  const a = await startDaemon(t, { name: "a", peers: [b], config: '[limits]\nmessage = "1MiB"' });
+  const ends = new HandlerEnds();
+  const server = await connectTo(t, b, { name: "server" });
+  await server.serve({ name: "river" }, (router) => router.service(River, ends.impl));
+  const river = (await connectTo(t, a)).client(River, "river");
+  await river.still({}, { waitForReady: true });
+  const read = async (): Promise<void> => {
+    // More than it can ever send: only the refusal ends the handler.
+    const source = { count: 0x7fffffff, bytes: 3 << 20 };
+    for await (const _ of river.flow(source, { timeoutMs: 30_000 })) assert.fail("a message");
+  };
+  const error = await rejection(read());
+  assert.deepEqual([error.status, error.origin], [Status.RESOURCE_EXHAUSTED, "local-daemon"]);
+  assert.match(error.message, /larger than 1048576/);
   const [reason] = await ends.ended(1);
   assert.equal(reason?.status, Status.CANCELLED);
   await nothingIsOpen(a, b);
