@@ -7,6 +7,7 @@
 import type { CallCommand, Called, ServeCommand, Split } from "../binding.ts";
 import { type SeenChange, seeChange } from "../changes.ts";
 import { cpuSeconds } from "../cpu-time.ts";
+import type { Experiment } from "../launcher/experiment.ts";
 import type { ExperimentContext, ExperimentKind } from "../launcher/kind.ts";
 import type { Program } from "../program.ts";
 import type { Stage } from "../stage.ts";
@@ -38,22 +39,28 @@ export const bindingKind: ExperimentKind = {
   systems: [own("koala-local"), own("koala-tcp"), own("grpc-js")],
   run: async (context) => {
     const { experiment, quick } = context;
-    const { types } = experiment.grid;
-    const isCount = (value: unknown) => Number.isInteger(value) && (value as number) > 0;
-    if (types === undefined || !types.every(isCount)) {
-      throw wrongSetting(experiment.name, "types (in [grid])", "a list of whole numbers above 0");
-    }
-    const sizes = quick ? types.slice(0, 2) : types;
+    const types = readSizes(experiment);
+    const sizes = quick ? types.slice(0, 1) : types;
     for (const { name } of context.systems) {
       context.signal.throwIfAborted();
       context.progress(`starting ${name}`);
       const stage = context.stage();
-      if (name === "grpc-js") await measureGrpc(context, stage, sizes.map(Number));
-      else await measureKoala(context, stage, name, sizes.map(Number));
+      if (name === "grpc-js") await measureGrpc(context, stage, sizes);
+      else await measureKoala(context, stage, name, sizes);
       await stage.close();
     }
   },
 };
+
+/** The numbers of message types; `ERR_EVAL_SETTINGS` when they are none. */
+export function readSizes({ name, grid }: Pick<Experiment, "name" | "grid">): readonly number[] {
+  const types = grid["types"] ?? [];
+  const counts = types.map(Number);
+  const isCount = (value: number, index: number) =>
+    value === types[index] && Number.isInteger(value) && value > 0;
+  if (counts.length > 0 && counts.every(isCount)) return counts;
+  throw wrongSetting(name, "types (in [grid])", "a list of whole numbers above 0");
+}
 
 /** Starts a program, asks it, ends it. */
 async function inOwnProcess<T>(
@@ -144,12 +151,13 @@ async function measureOthers(
 ): Promise<void> {
   const env = { KOALA_PREFIX: near.prefix };
   const serverEnv = { KOALA_PREFIX: far.prefix };
-  await stage.start("koala-server.js", { name: `${system} other server`, env: serverEnv }).ready();
+  const other = stage.start("koala-server.js", { name: `${system} other server`, env: serverEnv });
   const args = [String(othersInFlight)];
   const watcher = stage.start("timeline-client.js", { name: `${system} other client`, args, env });
-  await watcher.ready();
+  // The client waits for the server by itself.
+  await Promise.all([other.ready(), watcher.ready()]);
   const viewers = { client: watcher, seconds: quick ? 0.3 : watchSeconds, stepMs };
-  for (const types of [0, ...sizes]) {
+  for (const types of quick ? sizes : [0, ...sizes]) {
     progress(`${system}: others, ${types} types`);
     const seen: SeenChange[] = [];
     for (let round = 0; round < (quick ? 1 : Math.min(3, experiment.rounds)); round++) {

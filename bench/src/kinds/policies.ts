@@ -25,6 +25,8 @@ const requestName = "somebody";
 interface Turn {
   /** As the results call it: all sets of Envoy are one system. */
   readonly system: string;
+  /** As the experiment calls it. */
+  readonly source: string;
   readonly set: string;
   readonly client: Program;
   readonly usage: () => ProcessUsage;
@@ -81,11 +83,15 @@ async function startTurns(
       continue;
     }
     // A few are enough to show that it works.
-    if (context.quick && turns.some(({ system: started }) => started !== koala)) continue;
+    if (context.quick && turns.some(({ system: started }) => started !== koala)) {
+      context.skip(system.name, "a quick run has one peer only");
+      continue;
+    }
     const running = await startPeer(context, stage, system);
     if (running === undefined) continue;
     turns.push({
       system: peerOf(system.name, settings),
+      source: system.name,
       set: settings.peers[system.name] ?? "none",
       client: running.client,
       usage: () => new ProcessUsage(running),
@@ -123,10 +129,11 @@ async function koalaTurns(
 ): Promise<readonly Turn[]> {
   const { near, far, apps } = await startLinkedHosts(stage);
   const isChosen = (name: string, index: number) =>
-    !quick || index < 2 || index === sets.length - 1 || name === limit.set;
+    !quick || index === 0 || index === sets.length - 1 || name === limit.set;
   const chosen = sets.filter(({ name }, index) => isChosen(name, index));
   return chosen.map(({ name, sender, receiver }) => ({
     system: koala,
+    source: koala,
     set: name,
     client: apps.client,
     usage: () => new ProcessUsage(apps),
@@ -204,10 +211,11 @@ async function emitLoad(
   all: readonly Measured[],
   series: string,
 ): Promise<void> {
-  const { system, set, client } = turn;
+  const { system, source, set, client } = turn;
   const plain = all.find((other) => other.turn.system === system && other.turn.set === "none");
   const figures = await client.figures(series);
   const microsPerCall = (seconds: number | null) => ratio((seconds ?? Number.NaN) * 1e6, calls);
+  context.covered(source);
   context.emit({
     system,
     parameters: { load: load.name, policy: set, bytes: load.bytes, inFlight: load.inFlight },

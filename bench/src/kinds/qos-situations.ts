@@ -42,11 +42,15 @@ export async function measureQos(
   const stage = context.stage();
   progress("qos: starting a daemon");
   const host = await startHost(stage, "qos daemon", []);
-  const { client: small } = await startApps(stage, "qos", host, host, []);
   const env = (app: string) => ({ KOALA_PREFIX: host.prefix, KOALA_BENCH_APP: app });
   const bulk = stage.start("koala-client.js", { name: "qos bulk", env: env("bulk") });
   const camera = stage.start("video-client.js", { name: "qos camera", env: env("camera") });
-  await Promise.all([bulk.ready(), camera.ready()]);
+  // They wait for the server by themselves.
+  const [{ client: small }] = await Promise.all([
+    startApps(stage, "qos", host, host, []),
+    bulk.ready(),
+    camera.ready(),
+  ]);
   const apps: Apps = { small, camera, bulk };
   await warmUp(small, smallCall, quickWarmUp);
   await warmUp(bulk, bulkCall, quickWarmUp);

@@ -17,6 +17,10 @@ export interface ExperimentContext {
   stage(): Stage;
   /** Writes a line of results at once. */
   emit(result: Omit<ResultLine, "experiment">): void;
+  /** Says that the results of a system stand under another's name: it is not reported as skipped. */
+  covered(system: string): void;
+  /** Says why a system is not measured. */
+  skip(system: string, sentence: string): void;
   /** Shown while it runs. */
   progress(what: string): void;
   /** Says that a system has broken. The run goes on without it, and does not end well. */

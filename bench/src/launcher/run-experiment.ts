@@ -71,6 +71,8 @@ export async function runExperiment(
     quick: options.quick,
     signal,
     emit,
+    covered: (system) => void seen.add(system),
+    skip,
     stage: () => {
       const stage = new Stage();
       stages.push(stage);
