@@ -40,13 +40,26 @@ void link_mapping(State *state, Mapping *mapping) {
 /*
  * V8 takes every byte behind a buffer for memory that it could win back by collecting garbage, and collects
  * more often. But mappings are shared memory, mostly untouched, and unmapped by who uses them: with thousands of
- * them a thread would do little else than collect. So what V8 adds for a buffer is taken off again.
+ * them a thread would do little else than collect. So what V8 adds for a buffer is taken off again, after V8 has
+ * added it, and put back before V8 takes it off itself, which it does when the buffer is collected or detached. That is
+ * why a buffer is held as long as its bytes are off the sum.
  *
- * V8's sum must never come below zero: from Node 24 on that ends the process. So bytes are taken off after V8
- * has added them, and put back before it can take them off itself, which it does when the buffer is collected or
- * detached. That is why a buffer is held as long as its bytes are off the sum, and why each has a hook of its own:
- * Node detaches buffers at the end of an environment, hooks that were added last run first.
+ * From Node 24 on V8 ends the process when the sum comes below zero, and at the end of an environment its own part is
+ * taken off before any hook of an addon runs. There the sum is left alone: attaching costs more, nothing else.
  */
+const uint32_t checked_since_node = 24;
+
+bool is_sum_checked(napi_env env) {
+  const napi_node_version *version;
+  return napi_get_node_version(env, &version) != napi_ok || version->major >= checked_since_node;
+}
+
+void adjust(napi_env env, int64_t bytes) {
+  if (is_sum_checked(env)) return;
+  int64_t total;
+  napi_adjust_external_memory(env, bytes, &total);
+}
+
 void let_go(Mapping *mapping);
 
 void on_end_of_holding(void *data) { let_go(static_cast<Mapping *>(data)); }
@@ -57,15 +70,13 @@ void hold(napi_env env, Mapping *mapping, napi_value buffer) {
     return;
   }
   napi_add_env_cleanup_hook(env, on_end_of_holding, mapping);
-  int64_t total;
-  napi_adjust_external_memory(env, -static_cast<int64_t>(mapping->bytes), &total);
+  adjust(env, -static_cast<int64_t>(mapping->bytes));
 }
 
 void let_go(Mapping *mapping) {
   if (mapping->held == nullptr) return;
   napi_env env = mapping->state->env;
-  int64_t total;
-  napi_adjust_external_memory(env, static_cast<int64_t>(mapping->bytes), &total);
+  adjust(env, static_cast<int64_t>(mapping->bytes));
   napi_remove_env_cleanup_hook(env, on_end_of_holding, mapping);
   napi_delete_reference(env, mapping->held);
   mapping->held = nullptr;
