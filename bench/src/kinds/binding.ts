@@ -43,6 +43,10 @@ export const bindingKind: ExperimentKind = {
     const sizes = quick ? types.slice(0, 1) : types;
     for (const { name } of context.systems) {
       context.signal.throwIfAborted();
+      if (quick && name === "koala-local") {
+        context.skip(name, "a quick run binds over koala-tcp, where there is more to see");
+        continue;
+      }
       context.progress(`starting ${name}`);
       const stage = context.stage();
       if (name === "grpc-js") await measureGrpc(context, stage, sizes);

@@ -47,6 +47,10 @@ export const timelineKind: ExperimentKind = {
     const settings = readTimelineSettings(context.experiment);
     for (const { name } of context.systems) {
       context.signal.throwIfAborted();
+      if (context.quick && name === "koala-tcp") {
+        context.skip(name, "a quick run changes the daemon of koala-local only");
+        continue;
+      }
       if (name === "grpc-js-one-envoy") await measureEnvoy(context, settings, name);
       else await measureKoala(context, settings, name);
     }
