@@ -16,8 +16,10 @@ import { HandlerEnds, OpenStreams } from "./open-streams.ts";
 const config = '[link]\nreconnect_max = "500ms"';
 const streamsOfCaller = 6;
 const rounds = 3;
-/** An app says of so many blocks that they are free only when there is one more. */
+/** Of so many blocks an app says that they are free only with its next slots, one a slot. */
 const releasesHeld = RELEASES_PER_SLOT - 1;
+/** Name of what an app serves beside the river at each daemon, so that callers there can make calls at any time. */
+const beside = "beside";
 
 async function startEnd(t: Ending, daemon: Daemon, role: "serve" | "call"): Promise<Child> {
   const child = startApp(t, daemon, "river-end", [role]);
@@ -62,11 +64,33 @@ function holdingsOf(daemon: Daemon): number[] {
   return [readdirSync(`/proc/${pid}/fd`).length, regions.length];
 }
 
-/** Waits until nothing of a stream is left in daemons: calls, what waits, blocks. */
-async function nothingIsLeft(daemons: ReadonlySet<Daemon>): Promise<void> {
+/** An app at a daemon that serves `beside` there, and calls others. */
+async function startBeside(t: Ending, daemon: Daemon): Promise<Mesh> {
+  const mesh = await connectTo(t, daemon, { name: "beside", log: () => {} });
+  await mesh.serve({ name: beside }, (router) => router.service(River, new HandlerEnds().impl));
+  return mesh;
+}
+
+/** Calls of an app that make it, and whoever serves them, say which blocks are free. */
+type Says = readonly [mesh: Mesh, target: string];
+
+/**
+ * Streams without messages: their slots bring nobody a block, and each of them, on both sides, names one that is free.
+ * Without them up to `releasesHeld` blocks of an app stay in use, whatever it did before.
+ */
+async function sayWhatIsFree([mesh, target]: Says): Promise<void> {
+  for (let i = 0; i < releasesHeld; i++) {
+    const options = { waitForReady: true, timeoutMs: 10_000 };
+    for await (const _ of mesh.client(River, target).mirror([], options)) assert.fail("a message");
+  }
+}
+
+/** Waits until nothing of a stream is left in daemons: calls, what waits, blocks. `says`: of all apps that stay. */
+async function nothingIsLeft(daemons: ReadonlySet<Daemon>, ...says: Says[]): Promise<void> {
   for (const daemon of daemons) {
     let found = "";
     await until(`nothing left in ${daemon.name}`, async () => {
+      for (const say of says) await sayWhatIsFree(say);
       const { runtimes } = await daemon.status();
       const apps = runtimes.flatMap((runtime) => runtime.apps);
       const left = {
@@ -75,7 +99,8 @@ async function nothingIsLeft(daemons: ReadonlySet<Daemon>): Promise<void> {
           outgoing,
           incoming,
           parked,
-          Math.max(0, receiveBlocks - releasesHeld),
+          // The block of the last reply is named by the next slot, of which there is none.
+          Math.max(0, receiveBlocks - 1),
         ]),
         links: runtimes.flatMap(({ links }) => links.map(({ calls, parked }) => [calls, parked])),
       };
@@ -129,7 +154,7 @@ for (const hosts of [1, 2]) {
       const ends = await serveHere(t, daemons.server);
       const mesh = await callHere(t, daemons.client);
       await (await openFrom(mesh)).leave();
-      await nothingIsLeft(allOf(daemons));
+      await nothingIsLeft(allOf(daemons), [mesh, "river"]);
       const before = new Map([...allOf(daemons)].map((daemon) => [daemon, holdingsOf(daemon)]));
       for (let round = 0; round < rounds; round++) {
         ends.reasons.length = 0;
@@ -138,15 +163,16 @@ for (const hosts of [1, 2]) {
         for (const { status } of await ends.ended(streamsOfCaller)) {
           assert.equal(status, Status.CANCELLED);
         }
-        await nothingIsLeft(allOf(daemons));
+        await nothingIsLeft(allOf(daemons), [mesh, "river"]);
         await holdNoMore(before);
       }
       await (await openFrom(mesh)).leave();
-      await nothingIsLeft(allOf(daemons));
+      await nothingIsLeft(allOf(daemons), [mesh, "river"]);
     });
 
     it("the app that serves", async (t) => {
       const daemons = await startTopology(t, hosts, config);
+      await startBeside(t, daemons.client);
       const mesh = await callHere(t, daemons.client);
       let before: Map<Daemon, number[]> | undefined;
       for (let round = 0; round < rounds; round++) {
@@ -154,17 +180,19 @@ for (const hosts of [1, 2]) {
         const streams = await openFrom(mesh);
         child.kill();
         assertFailures(await streams.failures(), /^remote-app$/);
-        await nothingIsLeft(allOf(daemons));
+        await nothingIsLeft(allOf(daemons), [mesh, beside]);
         if (before !== undefined) await holdNoMore(before);
         await until("the app to be gone", async () => {
           const { runtimes } = await daemons.server.status();
-          return !runtimes.some(({ apps }) => apps.some(({ exports }) => exports.length > 0));
+          return !runtimes.some(({ apps }) =>
+            apps.some(({ exports }) => exports.includes("river")),
+          );
         });
         before ??= new Map([...allOf(daemons)].map((daemon) => [daemon, holdingsOf(daemon)]));
       }
       await startEnd(t, daemons.server, "serve");
       await (await openFrom(mesh)).leave();
-      await nothingIsLeft(allOf(daemons));
+      await nothingIsLeft(allOf(daemons), [mesh, "river"]);
     });
 
     it(hosts === 1 ? "the daemon" : "the daemon of the caller", async (t) => {
@@ -177,17 +205,24 @@ for (const hosts of [1, 2]) {
       for (const { status } of await ends.ended(streamsOfCaller)) {
         assert.equal(status, hosts === 1 ? Status.UNAVAILABLE : Status.CANCELLED);
       }
-      if (hosts === 2) await nothingIsLeft(new Set([daemons.server]));
+      if (hosts === 2) {
+        const there = await startBeside(t, daemons.server);
+        await nothingIsLeft(new Set([daemons.server]), [there, "river"]);
+      }
       const client = await restart(t, daemons.client, hosts === 1 ? undefined : daemons.server);
       await (await openFrom(mesh)).leave();
-      await nothingIsLeft(hosts === 1 ? new Set([client]) : new Set([client, daemons.server]));
+      const left = new Set(hosts === 1 ? [client] : [client, daemons.server]);
+      await nothingIsLeft(left, [mesh, "river"]);
     });
 
     if (hosts === 1) return;
     it("the daemon of the server", async (t) => {
       const daemons = await startTopology(t, hosts, config);
       const ends = await serveHere(t, daemons.server);
+      await startBeside(t, daemons.client);
       const mesh = await callHere(t, daemons.client);
+      // Memory for what comes in is made with the first of it.
+      await sayWhatIsFree([mesh, beside]);
       const streams = await openFrom(mesh);
       const before = holdingsOf(daemons.client);
       await daemons.server.kill();
@@ -195,10 +230,10 @@ for (const hosts of [1, 2]) {
       for (const { status } of await ends.ended(streamsOfCaller)) {
         assert.equal(status, Status.UNAVAILABLE);
       }
-      await nothingIsLeft(new Set([daemons.client]));
+      await nothingIsLeft(new Set([daemons.client]), [mesh, beside]);
       const server = await restart(t, daemons.server);
       await (await openFrom(mesh)).leave();
-      await nothingIsLeft(new Set([daemons.client, server]));
+      await nothingIsLeft(new Set([daemons.client, server]), [mesh, "river"]);
       await holdNoMore(new Map([[daemons.client, before]]));
     });
   });
