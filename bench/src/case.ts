@@ -166,10 +166,14 @@ export const changeCaseName = "upgrade";
 /** The case without calls: what connections cost. */
 export const memoryCaseName = "memory";
 
+/** The case without daemons and calls: what two threads or processes exchange through queues. */
+export const queueCaseName = "queues";
+
 /** Names of all cases, in the order in which they run. */
 export const caseNames: readonly string[] = [
   ...loadCases.map(({ name }) => name),
   changeCaseName,
   memoryCaseName,
   layoutCaseName,
+  queueCaseName,
 ];

@@ -102,6 +102,24 @@ describe("bench", () => {
     assert.doesNotMatch(child.output(), /flat/);
   });
 
+  it("measures queues, tied to processors or not", async (test) => {
+    const { child } = startBench(
+      test,
+      ...["queues", "--quick", "--json", "--affinity", "one"],
+      ...["--systems", "ring,pipe-processes"],
+    );
+    for (const mode of ["round-trip", "one-way"]) {
+      for (const name of ["ring", "pipe-processes"]) {
+        const [line] = await child.line(/^\{.*\}$/, deadlineMs);
+        const result = JSON.parse(line) as Record<string, unknown>;
+        assert.equal(result["system"], `${name}-${mode}`);
+        assert.ok((result["callsPerSecond"] as number) > 0, line);
+        assert.equal(result["failedCalls"], 0);
+      }
+    }
+    assert.deepEqual(await child.exit(), { code: 0, signal: null });
+  });
+
   it("refuses what it does not know with status 2", async (test) => {
     const { child } = startBench(test, "latncy");
     assert.deepEqual(await child.exit(), { code: 2, signal: null });

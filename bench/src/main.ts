@@ -1,10 +1,18 @@
 /** The benchmark: `npm run -s bench -- --help`. Results go to stdout, everything else to stderr. */
 import { KoalaError, messageOf } from "@koala/interface";
-import { caseNames, changeCaseName, layoutCaseName, loadCases, memoryCaseName } from "./case.ts";
+import {
+  caseNames,
+  changeCaseName,
+  layoutCaseName,
+  loadCases,
+  memoryCaseName,
+  queueCaseName,
+} from "./case.ts";
 import { measureCase } from "./measure-case.ts";
 import { changeNames, measureChanges } from "./measure-changes.ts";
 import { layoutSystemNames, measureLayout } from "./measure-layout.ts";
 import { measureMemory, memoryNames } from "./measure-memory.ts";
+import { measureQueues, queueSystemNames } from "./measure-queues.ts";
 import { type Options, parseOptions, usage } from "./options.ts";
 import { createProfileFolder, renderProfiles } from "./profile.ts";
 import type { Result } from "./result.ts";
@@ -44,6 +52,7 @@ function readOptions(): Options {
       ...changeNames,
       ...memoryNames,
       ...layoutSystemNames,
+      ...queueSystemNames,
     ],
     groups: systemGroups,
   });
@@ -80,6 +89,11 @@ function checkChoice(options: Options): void {
     options.profile === undefined &&
     options.cases.includes(memoryCaseName) &&
     memoryNames.some((name) => asked === undefined || asked.includes(name));
+  const takesQueues =
+    options.profile === undefined &&
+    options.cases.includes(queueCaseName) &&
+    queueSystemNames.some((name) => asked === undefined || asked.includes(name));
+  if (takesQueues) return;
   if (takesLoad || takesLayout || takesChanges || takesMemory) return;
   throw new KoalaError(
     "ERR_BENCH_USAGE",
@@ -140,6 +154,22 @@ function runLayout(options: Options): void {
   print(`${layoutCaseName}: a message written and read`, results, options.json);
 }
 
+async function runQueues(options: Options): Promise<void> {
+  const { cases, systems: asked, profile, affinity } = options;
+  if (!cases.includes(queueCaseName) || profile !== undefined) return;
+  const names = queueSystemNames.filter((name) => asked === undefined || asked.includes(name));
+  if (names.length === 0) return;
+  stage = new Stage();
+  const results = await measureQueues(stage, names, options, progress);
+  await stage.close();
+  if (typeof results === "string") {
+    progress(`${queueCaseName}: nothing to measure with --affinity ${affinity}: ${results}`);
+    return;
+  }
+  const title = `64 B between the ends of a pair, affinity ${affinity}; a call is a message`;
+  print(`${queueCaseName}: ${title}`, results, options.json);
+}
+
 async function main(): Promise<number> {
   const options = readOptions();
   if (options.help) {
@@ -152,6 +182,7 @@ async function main(): Promise<number> {
   await runChanges(options);
   await runMemory(options);
   runLayout(options);
+  await runQueues(options);
   return 0;
 }
 

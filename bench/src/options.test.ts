@@ -51,6 +51,13 @@ describe("parseOptions", () => {
     assert.ok(parse("--quick").seconds < parse().seconds);
   });
 
+  it("reads which processors queues are tied to", () => {
+    assert.equal(parse().affinity, "none");
+    assert.equal(parse("--affinity", "smt").affinity, "smt");
+    assertMisuse(/unknown affinity "cores". Did you mean "core"\?/, "--affinity", "cores");
+    assertMisuse(/--affinity needs a value/, "--affinity");
+  });
+
   it("says what was meant", () => {
     assertMisuse(/unknown case "latncy". Did you mean "latency"\?/, "latncy");
     assertMisuse(/unknown option "--jsno". Did you mean "--json"\?/, "--jsno");

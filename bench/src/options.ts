@@ -1,5 +1,6 @@
 /** The command line. */
 import { KoalaError } from "@koala/interface";
+import { type Affinity, affinities } from "./queues/places.ts";
 import { suggest } from "./suggestion.ts";
 
 /** What the command line may name. */
@@ -21,6 +22,8 @@ export interface Options {
   /** Turns that this time is divided into. */
   readonly rounds: number;
   readonly quick: boolean;
+  /** Of the case `queues`: which processors the two ends of a pair are tied to. */
+  readonly affinity: Affinity;
   /** The one system that is run under the profiler. */
   readonly profile: string | undefined;
 }
@@ -28,19 +31,21 @@ export interface Options {
 export const usage = `npm run -s bench -- [CASE...] [OPTION...]
 
 Cases (all when none is named): latency rate goodput policy-null policy-null-rate policy-acl
-  policy-telemetry policy-rate-limit qos upgrade layout
+  policy-telemetry policy-rate-limit qos upgrade memory layout queues
 
   --json             one JSON object per line instead of tables
   --systems A,B      only these systems
   --seconds N        measured seconds of each system in each case (5)
   --rounds N         turns that this time is divided into (5)
   --quick            a fraction of a second each: shows that it works, measures nothing
+  --affinity WHICH   in queues, tie the two ends of a pair to one processor (one), two cores (core), two threads
+                     of a core (smt), two NUMA nodes (numa), or leave it to the scheduler (none)
   --profile SYSTEM   run one system under the profiler, print where its processes spent their time
   --help             this text
 `;
 
 const flags = ["--json", "--quick", "--help"];
-const withValue = ["--systems", "--seconds", "--rounds", "--profile"];
+const withValue = ["--systems", "--seconds", "--rounds", "--affinity", "--profile"];
 const secondsMax = 600;
 const roundsMax = 1000;
 
@@ -78,6 +83,7 @@ export function parseOptions(args: readonly string[], names: Names): Options {
     seconds: readNumber("--seconds", values.get("--seconds"), quick ? 0.5 : 5, secondsMax),
     rounds: Math.ceil(readNumber("--rounds", values.get("--rounds"), quick ? 2 : 5, roundsMax)),
     quick,
+    affinity: readAffinity(values.get("--affinity")),
     profile: profile === undefined ? undefined : known("system", profile, names.systems),
   };
 }
@@ -89,6 +95,11 @@ function readSystems(list: string | undefined, { systems, groups }: Names): stri
     known("system", name, all);
     return groups[name] ?? [name];
   });
+}
+
+function readAffinity(value: string = "none"): Affinity {
+  known("affinity", value, affinities);
+  return affinities.find((affinity) => affinity === value)!;
 }
 
 function readNumber(

@@ -1,11 +1,17 @@
 /** What the two ends of a queue do. Each checks that it gets every message once and in order. */
 import { monotonicMicros } from "@koala/native";
 import type { QueueEnd } from "./queue-end.ts";
-import { ackMessages, lastWord, type QueueOutcome, windowMessages } from "./queue-plan.ts";
+import {
+  ackMessages,
+  lastWord,
+  type QueueOutcome,
+  type QueueTask,
+  windowMessages,
+} from "./queue-plan.ts";
 
 const samplesMax = 1 << 16;
 /** Longer than any round: the other end has failed. */
-const silenceMicros = 5_000_000;
+const silenceMicros = 10_000_000;
 
 /** Words stay below this: none of them is -1 or the last one. */
 const wordMask = 0x3fffffff;
@@ -19,11 +25,18 @@ function next(end: QueueEnd): number {
   return word;
 }
 
+/** The reader says that it is there: what it takes to start is nobody's time. */
+function greet(end: QueueEnd): void {
+  end.put(0);
+  end.flush();
+}
+
 /** One message at a time, there and back. */
-export function makeRoundTrips(end: QueueEnd, seconds: number): QueueOutcome {
+function makeRoundTrips(end: QueueEnd, seconds: number): QueueOutcome {
   const micros: number[] = [];
   let messages = 0;
   let wrong = 0;
+  next(end);
   const began = monotonicMicros();
   const until = began + seconds * 1e6;
   let now = began;
@@ -46,7 +59,8 @@ export function makeRoundTrips(end: QueueEnd, seconds: number): QueueOutcome {
 }
 
 /** Sends back what comes, until the last message. */
-export function answerRoundTrips(end: QueueEnd): QueueOutcome {
+function answerRoundTrips(end: QueueEnd): QueueOutcome {
+  greet(end);
   let messages = 0;
   let wrong = 0;
   for (let word = next(end); word !== lastWord && word !== -1; word = next(end)) {
@@ -59,10 +73,11 @@ export function answerRoundTrips(end: QueueEnd): QueueOutcome {
 }
 
 /** As many messages as there is room for; the reader says how far it is. */
-export function sendAll(end: QueueEnd, seconds: number): QueueOutcome {
+function sendAll(end: QueueEnd, seconds: number): QueueOutcome {
   let sent = 0;
   let acked = 0;
   let wrong = 0;
+  next(end);
   const began = monotonicMicros();
   const until = began + seconds * 1e6;
   while (monotonicMicros() < until) {
@@ -83,7 +98,8 @@ export function sendAll(end: QueueEnd, seconds: number): QueueOutcome {
 }
 
 /** Takes what comes, until the last message. */
-export function receiveAll(end: QueueEnd): QueueOutcome {
+function receiveAll(end: QueueEnd): QueueOutcome {
+  greet(end);
   let messages = 0;
   let wrong = 0;
   for (let word = next(end); word !== lastWord && word !== -1; word = next(end)) {
@@ -94,4 +110,12 @@ export function receiveAll(end: QueueEnd): QueueOutcome {
     end.flush();
   }
   return { messages, seconds: 0, wrong, micros: [] };
+}
+
+/** Does what the task says at its end of the queue. */
+export function exchange({ end, mode, seconds }: QueueTask, queue: QueueEnd): QueueOutcome {
+  if (mode === "round-trip") {
+    return end === 0 ? makeRoundTrips(queue, seconds) : answerRoundTrips(queue);
+  }
+  return end === 0 ? sendAll(queue, seconds) : receiveAll(queue);
 }

@@ -12,8 +12,10 @@ import {
 } from "./queue-plan.ts";
 
 /** Does what `exchange.ts` does over queues that block. */
-export function exchangeByEvents(task: QueueTask): Promise<QueueOutcome> {
-  const { end, mode, port, seconds } = task;
+export function exchangeByEvents(
+  { end, mode, seconds }: QueueTask,
+  port: MessagePort,
+): Promise<QueueOutcome> {
   return end === 0 ? write(port, mode, seconds) : read(port, mode);
 }
 
@@ -29,14 +31,21 @@ function write(port: MessagePort, mode: QueueMode, seconds: number): Promise<Que
   let sent = 0;
   let answered = 0;
   let wrong = 0;
-  const began = monotonicMicros();
-  let last = began;
+  let began = 0;
+  let last = 0;
   const fill = (): void => {
     while (sent - answered < ahead) post(port, sent++);
   };
   return new Promise((resolve) => {
     port.on("message", (message: Int32Array) => {
       const now = monotonicMicros();
+      if (began === 0) {
+        // The reader is there.
+        began = now;
+        last = now;
+        fill();
+        return;
+      }
       answered += step;
       if (message[0] !== (isRoundTrip ? answered - 1 : answered)) wrong++;
       if (isRoundTrip) micros.push(now - last);
@@ -52,7 +61,6 @@ function write(port: MessagePort, mode: QueueMode, seconds: number): Promise<Que
       micros.sort((a, b) => a - b);
       resolve({ messages: sent, seconds: (now - began) / 1e6, wrong, micros });
     });
-    fill();
   });
 }
 
@@ -71,5 +79,6 @@ function read(port: MessagePort, mode: QueueMode): Promise<QueueOutcome> {
       if (mode === "round-trip") post(port, word!);
       else if (messages % ackMessages === 0) post(port, messages);
     });
+    post(port, 0);
   });
 }

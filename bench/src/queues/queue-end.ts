@@ -1,4 +1,5 @@
 /** One end of a pair of queues, one in each direction: the same few functions over each kind of queue. */
+import { readSync, writeSync } from "node:fs";
 import { KoalaError } from "@koala/interface";
 import {
   doorbellRing,
@@ -41,15 +42,17 @@ export function openQueueEnd(task: QueueTask): QueueEnd {
       throw new KoalaError("ERR_BENCH_QUEUE", "a message port is read by events, not by blocking");
     case "unix-socket":
       return socketEnd(task.parts.sockets[task.end]);
+    case "pipe":
+      return pipeEnd(task);
   }
 }
 
 /** Blocks the thread until a descriptor is ready. */
-function waiterFor(fd: number, events: number): () => void {
+function waiterFor(fd: number, events: number): () => boolean {
   const poller = pollerCreate();
   pollerAdd(poller, fd, 0, events);
   const found = new Int32Array(2);
-  return () => void pollerWait(poller, found, 1, waitMicros);
+  return () => pollerWait(poller, found, 1, waitMicros) > 0;
 }
 
 /** Koala's rings, with doorbells as between an app and its daemon. */
@@ -86,6 +89,9 @@ function ringEnd({ end, parts }: QueueTask): QueueEnd {
 
 /** What one builds of `SharedArrayBuffer` and `Atomics` alone: head, tail, slots; `Atomics.wait` on the tail. */
 function atomicsEnd({ end, parts }: QueueTask): QueueEnd {
+  if (parts.shared === null) {
+    throw new KoalaError("ERR_BENCH_QUEUE", "two processes have no memory for Atomics in common");
+  }
   const words = new Int32Array(parts.shared);
   const size = 32 + queueSlots * messageWords;
   const own = end * size;
@@ -151,7 +157,44 @@ function socketEnd(fd: number): QueueEnd {
       head += messageBytes;
       return word;
     },
-    wait: block,
+    wait: () => void block(),
+  };
+}
+
+/** Two pipes of the kernel, with Node's own functions: what was put in goes with one system call. */
+function pipeEnd({ end, parts }: QueueTask): QueueEnd {
+  const writeTo = parts.pipes[end][1];
+  const readFrom = parts.pipes[end === 0 ? 1 : 0][0];
+  const output = new Int32Array(queueSlots * messageWords);
+  const input = new Int32Array(queueSlots * messageWords);
+  const block = waiterFor(readFrom, POLL_IN);
+  let filled = 0;
+  let head = 0;
+  let received = 0;
+  return {
+    put: (word) => {
+      if (filled === output.byteLength) throw overrun("pipe's buffer");
+      output.fill(word, filled >> 2, (filled + messageBytes) >> 2);
+      filled += messageBytes;
+    },
+    flush: () => {
+      // What may be under way is half of what a pipe holds.
+      if (filled > 0 && writeSync(writeTo, output, 0, filled) < filled) throw overrun("pipe");
+      filled = 0;
+    },
+    take: () => {
+      if (received - head < messageBytes) return -1;
+      const word = input[head >> 2]!;
+      head += messageBytes;
+      return word;
+    },
+    wait: () => {
+      new Uint8Array(input.buffer).copyWithin(0, head, received);
+      received -= head;
+      head = 0;
+      if (block())
+        received += readSync(readFrom, input, received, input.byteLength - received, null);
+    },
   };
 }
 

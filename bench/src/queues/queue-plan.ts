@@ -1,9 +1,26 @@
-/** What two threads that talk through a queue are told. */
+/** What two threads, or two processes, that talk through a queue are told. */
 import type { MessagePort } from "node:worker_threads";
 
 /** The queues that are compared. */
-export const queueNames = ["ring", "atomics", "message-port", "unix-socket"] as const;
+export const queueNames = ["ring", "atomics", "message-port", "unix-socket", "pipe"] as const;
 export type QueueName = (typeof queueNames)[number];
+
+/** A queue, and what its two ends are. */
+export interface QueueSubject {
+  readonly name: string;
+  readonly queue: QueueName;
+  readonly ends: "threads" | "processes";
+}
+
+function subject(queue: QueueName, ends: QueueSubject["ends"]): QueueSubject {
+  return { name: ends === "threads" ? queue : `${queue}-${ends}`, queue, ends };
+}
+
+/** What can be measured: memory that only one process has does not go between two of them. */
+export const queueSubjects: readonly QueueSubject[] = [
+  ...queueNames.map((queue) => subject(queue, "threads")),
+  ...(["ring", "unix-socket", "pipe"] as const).map((queue) => subject(queue, "processes")),
+];
 
 export const queueModes = ["round-trip", "one-way"] as const;
 export type QueueMode = (typeof queueModes)[number];
@@ -24,20 +41,23 @@ export interface QueueParts {
   /** Ring: a region with two rings, and the doorbells of both ends. */
   readonly region: number;
   readonly bells: readonly [number, number];
-  /** Atomics: memory with two queues. */
-  readonly shared: SharedArrayBuffer;
+  /** Atomics: memory with two queues; null between processes. */
+  readonly shared: SharedArrayBuffer | null;
   /** Unix socket: both ends. */
   readonly sockets: readonly [number, number];
+  /** For each end the pipe that it writes to, as the end to read from and the end to write to. */
+  readonly pipes: readonly [readonly [number, number], readonly [number, number]];
 }
 
-/** `workerData` of one end. */
+/** `workerData` of one end, or the argument of its process. */
 export interface QueueTask {
   readonly queue: QueueName;
   readonly mode: QueueMode;
   /** 0: writes first and measures. 1: reads. */
   readonly end: 0 | 1;
   readonly parts: QueueParts;
-  readonly port: MessagePort;
+  /** Null between processes. */
+  readonly port: MessagePort | null;
   /** Processors that the thread is tied to; any when empty. */
   readonly cpus: readonly number[];
   readonly seconds: number;

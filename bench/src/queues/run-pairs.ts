@@ -1,7 +1,9 @@
-/** Lets pairs of threads talk through queues of their own, all at the same time. */
+/** Lets pairs of threads, or of processes, talk through queues of their own, all at the same time. */
 import { once } from "node:events";
-import { MessageChannel, Worker } from "node:worker_threads";
-import { closeFd, doorbellCreate, SOCKET_STREAM, unixPair } from "@koala/native";
+import { fileURLToPath } from "node:url";
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { closeFd, doorbellCreate, doorbellPair, SOCKET_STREAM, unixPair } from "@koala/native";
+import { spawnNode } from "@koala/testing";
 import { percentile, sum } from "../statistics.ts";
 import { createRingRegion } from "../systems/ring-region.ts";
 import {
@@ -10,6 +12,7 @@ import {
   type QueueName,
   type QueueOutcome,
   type QueueParts,
+  type QueueSubject,
   type QueueTask,
   queueSlots,
 } from "./queue-plan.ts";
@@ -17,6 +20,7 @@ import {
 /** One round. */
 export interface PairsCommand {
   readonly queue: QueueName;
+  readonly ends: QueueSubject["ends"];
   readonly mode: QueueMode;
   /** For each pair the processors of its two threads; empty lists for any. */
   readonly cpus: readonly (readonly [readonly number[], readonly number[]])[];
@@ -47,7 +51,7 @@ export async function runPairs(command: PairsCommand): Promise<PairsReply> {
 }
 
 async function runPair(
-  { queue, mode, seconds }: PairsCommand,
+  { queue, ends, mode, seconds }: PairsCommand,
   cpus: readonly [readonly number[], readonly number[]],
 ): Promise<QueueOutcome> {
   const parts: QueueParts = {
@@ -55,30 +59,70 @@ async function runPair(
     bells: [doorbellCreate(), doorbellCreate()],
     shared: new SharedArrayBuffer(2 * 4 * (32 + queueSlots * messageWords)),
     sockets: unixPair(SOCKET_STREAM),
+    pipes: [doorbellPair(), doorbellPair()],
   };
+  const isShared = ends === "threads";
   const { port1, port2 } = new MessageChannel();
   const ports = [port1, port2] as const;
+  const runEnd = isShared ? runThread : runProcess;
   try {
     const [written, read] = await Promise.all(
       ([0, 1] as const).map((end) =>
-        runEnd({ queue, mode, end, parts, port: ports[end], cpus: cpus[end], seconds }),
+        runEnd({ queue, mode, end, parts, port: ports[end], cpus: cpus[end], seconds }, ports[end]),
       ),
     );
     // Those that did not arrive are wrong, too.
     const lost = Math.abs(written!.messages - read!.messages);
     return { ...written!, wrong: written!.wrong + read!.wrong + lost };
   } finally {
-    for (const fd of [parts.region, ...parts.bells, ...parts.sockets]) closeFd(fd);
+    for (const fd of descriptorsOf(parts)) closeFd(fd);
+    // Threads have closed those that they were given.
+    if (!isShared) port1.close();
   }
 }
 
-async function runEnd(task: QueueTask): Promise<QueueOutcome> {
+function descriptorsOf({ region, bells, sockets, pipes }: QueueParts): number[] {
+  return [region, ...bells, ...sockets, ...pipes.flat()];
+}
+
+async function runThread(task: QueueTask, port: MessagePort): Promise<QueueOutcome> {
   const worker = new Worker(new URL("../programs/queue-worker.js", import.meta.url), {
     workerData: task,
-    transferList: [task.port],
+    transferList: [port],
   });
   const ended = once(worker, "exit");
   const [outcome] = (await once(worker, "message")) as [QueueOutcome];
   await ended;
   return outcome;
+}
+
+/** What a process may take beside its time, on a busy machine. */
+const processDeadlineMs = 20_000;
+
+async function runProcess(task: QueueTask): Promise<QueueOutcome> {
+  // It gets all of them, in this order, behind stdin, stdout and stderr.
+  const [region, bellA, bellB, socketA, socketB, a, b, c, d] = [
+    3, 4, 5, 6, 7, 8, 9, 10, 11,
+  ] as const;
+  const parts: QueueParts = {
+    region,
+    bells: [bellA, bellB],
+    shared: null,
+    sockets: [socketA, socketB],
+    pipes: [
+      [a, b],
+      [c, d],
+    ],
+  };
+  const path = fileURLToPath(new URL("../programs/queue-process.js", import.meta.url));
+  const child = spawnNode(path, [JSON.stringify({ ...task, parts, port: null })], {
+    fds: descriptorsOf(task.parts),
+  });
+  try {
+    const [line] = await child.line(/^\{.*\}$/, task.seconds * 1000 + processDeadlineMs);
+    await child.exit(processDeadlineMs);
+    return JSON.parse(line) as QueueOutcome;
+  } finally {
+    await child.stop();
+  }
 }
