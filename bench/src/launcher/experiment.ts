@@ -3,8 +3,8 @@
 /** A plot of the results. */
 export interface PlotSpec {
   readonly title: string;
-  /** `line`: one line a system over `x`; `bar`: one bar a system (and value of `x`); `time`: a row of `series`. */
-  readonly form: "line" | "bar" | "time";
+  /** `line`: one line a system over `x`; `bar`: one bar a system (and value of `x`); `stack`: one bar a system, a part of it for each value of `x`; `time`: a row of `series`. */
+  readonly form: "line" | "bar" | "stack" | "time";
   /** A parameter: `bytes`. */
   readonly x: string;
   /** A figure (`p50Us`), or for `time` a row (`callsPer10Ms`). */

@@ -70,7 +70,7 @@ function readPlot(fields: Fields): PlotSpec {
   const scales = ["linear", "log"] as const;
   const plot: PlotSpec = {
     title: fields.text("title"),
-    form: fields.word("form", ["line", "bar", "time"]),
+    form: fields.word("form", ["line", "bar", "stack", "time"]),
     x: fields.text("x"),
     y: fields.text("y"),
     xTitle: fields.text("x_title"),

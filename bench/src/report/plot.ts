@@ -4,7 +4,10 @@ import type { ResultLine } from "../launcher/result-line.ts";
 import { barPlot } from "./bar-plot.ts";
 import { linePlot } from "./line-plot.ts";
 import { isWhere } from "./selection.ts";
+import { stackPlot } from "./stack-plot.ts";
 import { timePlot } from "./time-plot.ts";
+
+const drawings = { line: linePlot, bar: barPlot, stack: stackPlot, time: timePlot } as const;
 
 /** Undefined when no result has what is to be shown. */
 export function plotOf(plot: PlotSpec, lines: readonly ResultLine[]): object | undefined {
@@ -18,8 +21,7 @@ export function plotOf(plot: PlotSpec, lines: readonly ResultLine[]): object | u
         : (figures[plot.y] ?? null) !== null),
   );
   if (shown.length === 0) return undefined;
-  const draw = plot.form === "time" ? timePlot : plot.form === "bar" ? barPlot : linePlot;
-  const drawn = draw(plot, shown);
+  const drawn = drawings[plot.form](plot, shown);
   return drawn === undefined ? undefined : { ...frame(plot), ...drawn };
 }
 
