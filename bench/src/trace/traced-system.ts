@@ -33,9 +33,13 @@ export class TracedSystem {
     ]);
   }
 
-  static async start(stage: Stage, name: string): Promise<TracedSystem> {
+  static async start(
+    stage: Stage,
+    name: string,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<TracedSystem> {
     const folder = stage.folder(`${name}-trace`);
-    const env = { KOALA_TRACE: folder };
+    const env = { ...more, KOALA_TRACE: folder };
     if (name === "koala-local") {
       const host = await startHost(stage, `${name} traced daemon`, [], "", env);
       const running = await startApps(stage, `${name} traced`, host, host, [], env);
