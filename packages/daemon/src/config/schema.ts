@@ -89,7 +89,7 @@ const limitsKeys = {
   links: countField({ min: 1, max: 4096, default: 256 }),
   link_window: sizeField({ min: 64 * kiB, max: giB, default: "64MiB" }),
   stream_window: sizeField({ min: 16 * kiB, max: giB, default: "2MiB" }),
-  stream_buffer: sizeField({ min: 64 * kiB, max: giB, default: "256KiB" }),
+  stream_buffer: sizeField({ min: 64 * kiB, max: giB, default: "512KiB" }),
   services_per_app: countField({ min: 1, max: 4096, default: 1024 }),
 };
 
