@@ -53,7 +53,7 @@ describe("checkConfig", () => {
         links: 256,
         linkWindowBytes: 64 * miB,
         streamWindowBytes: 2 * miB,
-        streamBufferBytes: miB / 4,
+        streamBufferBytes: miB / 2,
         servicesPerApp: 1024,
       },
       link: {
