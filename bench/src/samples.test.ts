@@ -10,7 +10,8 @@ describe("Samples", () => {
     samples.add(3);
     samples.add(1);
     samples.add(2);
-    assert.deepEqual(samples.figures(), { samples: 3, p50Us: 2, p99Us: 3, minUs: 1 });
+    const figures = { samples: 3, p50Us: 2, p95Us: 3, p99Us: 3, p999Us: 3, minUs: 1 };
+    assert.deepEqual(samples.figures(), figures);
   });
 
   it("tells the median of each round, and the figures of all", () => {

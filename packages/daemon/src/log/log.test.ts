@@ -145,7 +145,8 @@ describe("createLog", () => {
     // The closing calls themselves are under way in the thread pool.
     const deadline = Date.now() + 5000;
     while (count() > before && Date.now() < deadline) await new Promise(setImmediate);
-    assert.equal(count(), before);
+    // One of an earlier test may have been closing when they were counted first.
+    assert.ok(count() <= before, `${count()} descriptors, ${before} before`);
   });
 
   it("writes what waits when the process exits", async () => {
