@@ -219,7 +219,7 @@ describe("servers", suite, () => {
     const mesh = await connectTo(t, a);
     const kitchen = mesh.client(Kitchen, "kitchen");
     const patient = await startKitchen(t, b, { args: ["--grace", "30000"] });
-    const running = kitchen.wait({ key: "patient", ms: 500 });
+    const running = kitchen.wait({ key: "patient", ms: 500 }, { waitForReady: true });
     await untilPrinted(patient, /^began patient$/m);
     patient.write("close");
     assert.equal((await running).text, "waited patient");

@@ -54,8 +54,9 @@ export async function runDev(options: DevOptions, context: Context): Promise<voi
       {
         onLine: (line) => printLine(line, output),
         onReady: (at, address) => {
-          printReady({ prefix: at, listen: address, config }, context);
+          // Before it is said: whoever reads it may change the file at once.
           if (config !== undefined) reloads = reload(config, at, over.signal, output);
+          printReady({ prefix: at, listen: address, config }, context);
         },
       },
     );
