@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { completerFor } from "./calls/message-init.ts";
 import { Echo, SayReplySchema, SayRequestSchema } from "./gen/echo/v1/echo_pb.ts";
-import { loopback } from "./loopback.ts";
-import type { Mesh } from "./mesh.ts";
-import { failure, Status, startDaemon, startEcho, startMesh } from "./mesh-helper.test.ts";
-import { completerFor } from "./message-init.ts";
+import { loopback } from "./loopback/loopback.ts";
+import type { Mesh } from "./mesh/mesh.ts";
+import { failure, Status, startDaemon, startEcho, startMesh } from "./mesh/mesh-helper.test.ts";
 import { rawClient, rawServe } from "./raw.ts";
 
 type SayRequest = Parameters<typeof toBinary<typeof SayRequestSchema>>[1];

@@ -13,24 +13,24 @@ import type {
   DescService,
 } from "@bufbuild/protobuf";
 import { KoalaError, Status } from "@koala/interface";
-import { startCall } from "./call.ts";
-import { type CallOptions, rawOptions } from "./call-options.ts";
-import type { CallFunction } from "./client-interception.ts";
-import { ClientMethod } from "./client-method.ts";
-import type { HandlerContext } from "./handler-context.ts";
-import { LoopbackMesh } from "./loopback.ts";
-import { type Mesh, MeshConnection } from "./mesh.ts";
-import { iterableOf, iterableSoon, onlyOne } from "./message-iterables.ts";
-import { protobufStyle } from "./message-style.ts";
-import { RpcError } from "./rpc-error.ts";
-import type { ServeOptions, Server } from "./server.ts";
-import { ServiceCollector, type ServiceRouter } from "./service-router.ts";
-import { startClientStream, startStream } from "./stream-call.ts";
+import { startCall } from "./calls/call.ts";
+import { type CallOptions, rawOptions } from "./calls/call-options.ts";
+import { ClientMethod } from "./calls/client-method.ts";
+import { protobufStyle } from "./calls/message-style.ts";
+import { RpcError } from "./errors/rpc-error.ts";
+import type { CallFunction } from "./interceptors/client-interception.ts";
+import { iterableOf, iterableSoon, onlyOne } from "./interceptors/message-iterables.ts";
+import { LoopbackMesh } from "./loopback/loopback.ts";
+import { type Mesh, MeshConnection } from "./mesh/mesh.ts";
+import type { HandlerContext } from "./serving/handler-context.ts";
+import type { ServeOptions, Server } from "./serving/server.ts";
+import { ServiceCollector, type ServiceRouter } from "./serving/service-router.ts";
+import { startClientStream, startStream } from "./streams/stream-call.ts";
 
 export type { MetadataEntry } from "@koala/protocol";
-export type { CallOptions, EntriesListener } from "./call-options.ts";
-export type { HandlerContext } from "./handler-context.ts";
-export { entriesOf, headersOf } from "./header-fields.ts";
+export type { CallOptions, EntriesListener } from "./calls/call-options.ts";
+export { entriesOf, headersOf } from "./headers/header-fields.ts";
+export type { HandlerContext } from "./serving/handler-context.ts";
 
 /** Options of a raw call; entries (`metadata`, `onHeaderEntries`, `onTrailerEntries`) cost less than `Headers`. */
 export type RawOptions = Omit<CallOptions, "view" | "contextValues">;

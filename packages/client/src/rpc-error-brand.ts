@@ -1,5 +1,5 @@
 /** Tells errors of calls from others without loading what it takes to make one. */
-import type { RpcError } from "./rpc-error.ts";
+import type { RpcError } from "./errors/rpc-error.ts";
 
 /** On every `RpcError`, whichever copy of this package made it. */
 export const rpcErrorBrand: unique symbol = Symbol.for("koala.rpc-error") as never;
