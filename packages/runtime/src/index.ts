@@ -1,5 +1,6 @@
 /**
- * Runs engines: the loop that polls, spins and sleeps, and timers. No I/O of its own.
+ * Runs engines: the loop that polls, spins and sleeps, timers, and the processors there are to run on. The loop
+ * has no I/O of its own.
  *
  * @packageDocumentation
  */
@@ -15,3 +16,4 @@ export {
 } from "./heartbeat.ts";
 export { Runtime, type RuntimeOptions, type Waiter } from "./runtime.ts";
 export { Timer, TimerWheel } from "./timer-wheel.ts";
+export { type Processor, parseCpuList, readTopology, type TopologyPlaces } from "./topology.ts";

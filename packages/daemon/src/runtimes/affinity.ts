@@ -9,7 +9,7 @@
  * With more runtimes than places, several share one.
  */
 import type { RuntimeAffinity } from "@koala/protocol";
-import type { Processor } from "./topology.ts";
+import type { Processor } from "@koala/runtime";
 
 /** The processors of runtime `index`; empty: any. */
 export function processorsFor(

@@ -15,6 +15,7 @@ import { randomUUID } from "node:crypto";
 import { messageOf } from "@koala/interface";
 import { monotonicMicros } from "@koala/native";
 import { fits } from "@koala/policy/engine";
+import { type Processor, readTopology } from "@koala/runtime";
 import type { Config } from "../config/index.ts";
 import { RuntimeThread } from "../control/runtime-thread.ts";
 import type { EventBus } from "../events/event-bus.ts";
@@ -27,7 +28,6 @@ import { type Place, Placer } from "./placement.ts";
 import { Rebalancer } from "./rebalancer.ts";
 import { RestartBudget } from "./restart-budget.ts";
 import { connectAllSiblings, connectSiblings } from "./sibling-pairs.ts";
-import { type Processor, readTopology } from "./topology.ts";
 import { type Stall, Watchdog } from "./watchdog.ts";
 
 /** What apps of a runtime that has failed are told. */
