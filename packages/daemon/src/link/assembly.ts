@@ -1,6 +1,8 @@
 /** A large message that is coming in, chunk by chunk, straight to the place where it will stay. */
+import { type Memory, openMemory } from "@koala/shm";
 import type { Body } from "../datapath/body.ts";
 import type { Call } from "../datapath/call.ts";
+import type { SpareMemory } from "./spare-memory.ts";
 
 export interface Assembly {
   readonly call: Call;
@@ -44,4 +46,21 @@ export class Assemblies {
   all(): Assembly[] {
     return [...this.requests.values(), ...this.replies.values()];
   }
+}
+
+/** Sees to it that the private memory of a message has so many bytes: takes spare memory, or grows by doubling. */
+export function makeRoom(
+  { body, total, received }: Assembly,
+  bytes: number,
+  spare: SpareMemory,
+): void {
+  const { memory, tail, traceOffset } = body;
+  const size = memory.buffer.byteLength;
+  if (bytes <= size) return;
+  const fresh = (): Memory =>
+    openMemory(new ArrayBuffer(Math.min(total, Math.max(bytes, 2 * size))));
+  const larger = spare.take(total) ?? fresh();
+  if (received > 0) memory.node.copy(larger.node, 0, 0, received);
+  body.place(larger, 0);
+  body.placeTail(tail, traceOffset);
 }

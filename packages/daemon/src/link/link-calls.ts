@@ -15,6 +15,7 @@ import {
   SlotFlag,
   streamCreditMax,
 } from "@koala/protocol";
+import type { Runtime } from "@koala/runtime";
 import { type Heap, type Memory, openMemory } from "@koala/shm";
 import type { Binding } from "../datapath/binding.ts";
 import { Body } from "../datapath/body.ts";
@@ -30,18 +31,20 @@ import {
 import type { Router } from "../datapath/router.ts";
 import { charge, messageProblem } from "../streams/app-streams.ts";
 import { flowOf, returnsStream, takesStream } from "../streams/flow.ts";
-import { Assemblies, type Assembly } from "./assembly.ts";
+import { Assemblies, type Assembly, makeRoom } from "./assembly.ts";
 import { AssemblyGrants } from "./assembly-grants.ts";
 import { readMessageFrame } from "./frame-reader.ts";
 import type { LinkInput } from "./link-input.ts";
 import type { AssemblyState, InputState, LinkState } from "./link-state.ts";
 import type { MessageWriter } from "./message-writer.ts";
+import { SpareMemory } from "./spare-memory.ts";
 
 const nothing: Memory = openMemory(new ArrayBuffer(8));
 /** Open streams that a peer may have on one link. */
 const streamsMax = 65536;
 
 export interface LinkCallsOptions {
+  runtime: Runtime;
   party: Party;
   router: Router;
   input: LinkInput;
@@ -65,6 +68,7 @@ export class LinkCalls implements CopyOwner {
   private readonly options: LinkCallsOptions;
   private readonly assemblies = new Assemblies();
   private readonly grants: AssemblyGrants;
+  private readonly spare: SpareMemory;
   /** What is counted in `parkedBytes`, by call. */
   private readonly kept = new Map<Call, number>();
   private readonly body = new Body();
@@ -74,6 +78,7 @@ export class LinkCalls implements CopyOwner {
   constructor(options: LinkCallsOptions) {
     this.options = options;
     this.grants = new AssemblyGrants(2 * options.parkedBytesMax, (next) => this.grantRest(next));
+    this.spare = new SpareMemory(options.runtime, 2 * options.parkedBytesMax);
   }
 
   /** A REQUEST frame. Returns what is wrong with it, "" if nothing. */
@@ -242,7 +247,7 @@ export class LinkCalls implements CopyOwner {
       return `a chunk of ${bytes} bytes at ${words[w + F_VALUE]} of stream ${assembly.stream}, which has ${assembly.received} of ${assembly.total}`;
     }
     const { body } = assembly;
-    if (assembly.isPrivate) makeRoom(assembly, assembly.received + bytes);
+    if (assembly.isPrivate) makeRoom(assembly, assembly.received + bytes, this.spare);
     const offset = body.offset + assembly.received;
     assembly.received += bytes;
     this.current = assembly;
@@ -384,7 +389,7 @@ export class LinkCalls implements CopyOwner {
     const reserved = Math.min(total, this.options.streamWindow);
     const assembly = { ...head, isPrivate: true, reserved, dropped: false };
     this.grants.load(assembly);
-    makeRoom(assembly, received);
+    makeRoom(assembly, received, this.spare);
     this.assemblies.add(assembly);
   }
 
@@ -410,6 +415,7 @@ export class LinkCalls implements CopyOwner {
       assembly.body.discard();
       this.assemblies.remove(assembly);
     }
+    this.spare.close();
   }
 
   /** A message that was parked turned out to be malformed: the link ends at its next turn. */
@@ -561,11 +567,14 @@ export class LinkCalls implements CopyOwner {
       return;
     }
     if (!assembly.isReply && !assembly.isMessage) call.parked = Parked.NO;
+    const { memory } = body;
     const wrong = assembly.isMessage
       ? this.passMessage(call, !assembly.isReply, body)
       : assembly.isReply
         ? this.passReply(call, body, 0)
         : this.passRequest(call, body, 0);
+    // Whoever keeps a message makes a copy, but for what is parked here.
+    if (assembly.isPrivate && call.copy !== body) this.spare.give(memory);
     if (wrong !== "") this.options.input.malformed = wrong;
   }
 }
@@ -573,17 +582,6 @@ export class LinkCalls implements CopyOwner {
 /** What a kept message counts for: its credit, or its memory if that was returned. A placed one has its block. */
 function keptBytes(body: Body, cost: number): number {
   return cost > 0 || body.placedIn !== null ? cost : body.bodyBytes();
-}
-
-/** Grows the private memory of an assembly to so many bytes or more, by doubling. */
-function makeRoom({ body, total, received }: Assembly, bytes: number): void {
-  const { memory, tail, traceOffset } = body;
-  const size = memory.buffer.byteLength;
-  if (bytes <= size) return;
-  const larger = openMemory(new ArrayBuffer(Math.min(total, Math.max(bytes, 2 * size))));
-  memory.node.copy(larger.node, 0, 0, received);
-  body.place(larger, 0);
-  body.placeTail(tail, traceOffset);
 }
 
 /** Whether the frame carries the whole message; else it follows in chunks. */

@@ -128,6 +128,7 @@ export class Link implements Engine, RouteLink {
       hostName: () => (this.sibling ? undefined : (this.peer?.name ?? "")),
     });
     this.calls = new LinkCalls({
+      runtime: options.runtime,
       party: this,
       router,
       input: this.input,

@@ -32,6 +32,11 @@ import type { OutgoingState } from "./link-state.ts";
 
 /** Bytes of chunks that may wait in the output: what a new small frame has to wait behind, at most. */
 const chunkBytesQueued = 1024 * 1024;
+/**
+ * Body bytes that a message sends before it is another one's turn. With turns of one chunk, messages that began
+ * together also end together, and then there is nothing to send until replies have brought new ones.
+ */
+const turnBytes = 1024 * 1024;
 
 /** The output does not refer any more to the block that an app named for a stream's message. */
 export type OnSent = (held: HeldBlock) => void;
@@ -68,6 +73,8 @@ interface Outgoing {
   /** Body bytes, padded. */
   sent: number;
   readonly total: number;
+  /** Body bytes that it has sent in its turn. */
+  turnBytes: number;
   /** Body bytes that the far side has agreed to. */
   allowed: number;
   /** The app's block that the parts lie in; null when they are memory of the daemon. */
@@ -167,9 +174,14 @@ export class MessageWriter {
   pump(): void {
     let blocked = 0;
     while (blocked < this.outgoing.length && this.output.queuedBytes < chunkBytesQueued) {
-      const message = this.outgoing.shift()!;
-      if (!this.writeChunk(message)) blocked++;
-      else blocked = 0;
+      const message = this.outgoing[0]!;
+      const before = message.sent;
+      const isWritten = this.writeChunk(message);
+      message.turnBytes += message.sent - before;
+      blocked = isWritten ? 0 : blocked + 1;
+      if (message.sent < message.total && isWritten && message.turnBytes < turnBytes) continue;
+      this.outgoing.shift();
+      message.turnBytes = 0;
       if (message.sent < message.total) this.outgoing.push(message);
       else this.finish(message);
     }
@@ -188,7 +200,7 @@ export class MessageWriter {
       const memory = openMemory(new ArrayBuffer(padTo8(Math.max(8, rest.length))));
       memory.u8.set(rest);
       const parts = [{ memory, offset: 0, length: rest.length }];
-      const place = { parts, partIndex: 0, partOffset: 0 };
+      const place = { parts, partIndex: 0, partOffset: 0, turnBytes: 0 };
       this.outgoing.push({ stream, fromCallee, ...place, sent, total, allowed, held: null });
     }
   }
@@ -264,6 +276,7 @@ export class MessageWriter {
       partIndex: 0,
       partOffset: 0,
       sent: 0,
+      turnBytes: 0,
       total: body.bodyBytes(),
       allowed: this.streamWindow,
       held,

@@ -18,7 +18,7 @@ import { type Redaction, redactJson } from "./redaction.ts";
 const hidden = { debugRedact: true };
 const text = { label: Label.OPTIONAL, type: Type.STRING };
 
-// proto2, for extensions; what proto3 has is in tests/src/observe.test.ts.
+// proto2, for extensions; what proto3 has is in tests/src/daemon/observe.test.ts.
 const set = create(FileDescriptorSetSchema, {
   file: [
     {
