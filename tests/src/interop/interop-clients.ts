@@ -5,7 +5,7 @@ import * as grpc from "@grpc/grpc-js";
 import { koalaChannel } from "@koala/grpc-js";
 import type { Mesh } from "@koala/mrpc";
 import type { Ending } from "@koala/testing";
-import { atEnd } from "../cluster.ts";
+import { atEnd } from "../stage/cluster.ts";
 import { type InteropClients, interopCases } from "./cases.ts";
 import { type InteropClient, TestServiceClient, UnimplementedServiceClient } from "./definition.ts";
 

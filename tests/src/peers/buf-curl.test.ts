@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { describe, it } from "node:test";
 import { Status } from "@koala/mrpc";
-import { createFolder } from "../cluster.ts";
 import { FailureSchema, Probe } from "../gen/test/v1/probe_pb.ts";
+import { createFolder } from "../stage/cluster.ts";
 import { startEdge } from "./peer-cases.ts";
 import { buf, noBuf, schemaFolder } from "./peer-tools.ts";
 

@@ -1,7 +1,7 @@
 /** gRPC for C++, as Debian has it: its clients call the mesh, and the mesh calls its servers. */
 import { describe, it } from "node:test";
 import { spawnProgram } from "@koala/testing";
-import { createFolder } from "../cluster.ts";
+import { createFolder } from "../stage/cluster.ts";
 import { addressOf, assertClient, assertServer, startEdge } from "./peer-cases.ts";
 import { compileCpp, noCppGrpc } from "./peer-tools.ts";
 

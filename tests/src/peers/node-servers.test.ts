@@ -11,13 +11,13 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import * as grpc from "@grpc/grpc-js";
 import { serviceSchemaOf } from "@koala/schema";
 import type { Ending } from "@koala/testing";
-import { atEnd, createFolder } from "../cluster.ts";
-import { statusDetails } from "../gateway.ts";
 import { TestService } from "../gen/grpc/testing/test_pb.ts";
 import { type FailureSchema, type Note, Probe } from "../gen/test/v1/probe_pb.ts";
-import { definitionOf } from "../grpc-client.ts";
 import { testService } from "../interop/definition.ts";
 import { grpcService } from "../interop/grpc-service.ts";
+import { atEnd, createFolder } from "../stage/cluster.ts";
+import { statusDetails } from "../stage/gateway.ts";
+import { definitionOf } from "../stage/grpc-client.ts";
 import { connectRoutes } from "./connect-routes.ts";
 import { assertServer } from "./peer-cases.ts";
 

@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { type Mesh, RpcError, Status } from "@koala/mrpc";
 import { type Child, type Ending, until } from "@koala/testing";
-import { atEnd, startDaemon } from "../cluster.ts";
-import { serveProbe, startGateway } from "../gateway.ts";
 import { TestService } from "../gen/grpc/testing/test_pb.ts";
 import { FailureSchema, Probe } from "../gen/test/v1/probe_pb.ts";
 import { interopCases } from "../interop/cases.ts";
 import { koalaClient, runAll } from "../interop/interop-clients.ts";
 import { serveInterop } from "../interop/native-service.ts";
-import { connectTo } from "../kitchen.ts";
+import { atEnd, startDaemon } from "../stage/cluster.ts";
+import { serveProbe, startGateway } from "../stage/gateway.ts";
+import { connectTo } from "../stage/kitchen.ts";
 
 /** For all that a client does, on a busy machine. */
 const clientDeadlineMs = 90_000;

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { spawnProgram } from "@koala/testing";
-import { atEnd, startDaemon } from "../cluster.ts";
-import { serveProbe, startGateway } from "../gateway.ts";
+import { atEnd, startDaemon } from "../stage/cluster.ts";
+import { serveProbe, startGateway } from "../stage/gateway.ts";
 import { noPythonH2, peerSource, python } from "./peer-tools.ts";
 
 /** As many cases as the program has. */

@@ -1,7 +1,7 @@
 /** A thread that serves a depot; its echo says in `text` which thread it is, its slow calls never end. */
 import { parentPort, workerData } from "node:worker_threads";
 import { connect } from "@koala/mrpc";
-import { depotService, type Parcel } from "../faults-service.ts";
+import { depotService, type Parcel } from "../stage/faults-service.ts";
 
 const { prefix, name, text } = workerData as { prefix: string; name: string; text: string };
 const mesh = await connect({ prefix });

@@ -4,7 +4,7 @@
  */
 import { createInterface } from "node:readline";
 import { connect } from "@koala/mrpc";
-import { depotOf, outcomeOf } from "../faults-service.ts";
+import { depotOf, outcomeOf } from "../stage/faults-service.ts";
 
 const target = process.argv[2]!;
 const depot = depotOf(await connect({ name: `${target}-client` }), target);

@@ -4,7 +4,7 @@
  */
 import { connect } from "@koala/mrpc";
 import { River } from "../gen/test/v1/river_pb.ts";
-import { HandlerEnds, OpenStreams } from "../open-streams.ts";
+import { HandlerEnds, OpenStreams } from "../stage/open-streams.ts";
 
 const mesh = await connect();
 if (process.argv[2] === "serve") {

@@ -1,7 +1,7 @@
 /** Attaches as often as its argument says, makes a call on each connection, and leaves when it gets a line. */
 import { once } from "node:events";
 import { connect, type Mesh } from "@koala/mrpc";
-import { depotOf } from "../faults-service.ts";
+import { depotOf } from "../stage/faults-service.ts";
 
 const count = Number(process.argv[2]);
 const together = 20;
