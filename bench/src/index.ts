@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export { caseNames, type LoadCase, loadCases } from "./case.ts";
-export type { Result } from "./result.ts";
-export { median, percentile } from "./statistics.ts";
-export { renderTable } from "./table.ts";
+export { caseNames, type LoadCase, loadCases } from "./cases/case.ts";
+export type { Result } from "./figures/result.ts";
+export { median, percentile } from "./figures/statistics.ts";
+export { renderTable } from "./figures/table.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { type Child, spawnNode } from "@koala/testing";
-import type { MemoryFigures } from "./result.ts";
+import type { MemoryFigures } from "./figures/result.ts";
 
 const main = new URL("main.js", import.meta.url);
 /** The command starts processes one after the other, on a machine that may be busy. */

@@ -7,20 +7,20 @@ import {
   loadCases,
   memoryCaseName,
   queueCaseName,
-} from "./case.ts";
-import { measureCase } from "./measure-case.ts";
-import { changeNames, measureChanges } from "./measure-changes.ts";
-import { layoutSystemNames, measureLayout } from "./measure-layout.ts";
-import { measureMemory, memoryNames } from "./measure-memory.ts";
-import { measureQueues, queueSystemNames } from "./measure-queues.ts";
+} from "./cases/case.ts";
+import { measureCase } from "./cases/measure-case.ts";
+import { changeNames, measureChanges } from "./cases/measure-changes.ts";
+import { layoutSystemNames, measureLayout } from "./cases/measure-layout.ts";
+import { measureMemory, memoryNames } from "./cases/measure-memory.ts";
+import { measureQueues, queueSystemNames } from "./cases/measure-queues.ts";
+import { fullWarmUp, quickWarmUp } from "./cases/warm-up.ts";
+import type { Result } from "./figures/result.ts";
+import { renderTable } from "./figures/table.ts";
 import { type Options, parseOptions, usage } from "./options.ts";
-import { createProfileFolder, renderProfiles } from "./profile.ts";
-import type { Result } from "./result.ts";
-import { Stage } from "./stage.ts";
+import { createProfileFolder, renderProfiles } from "./processes/profile.ts";
+import { Stage } from "./processes/stage.ts";
 import { loadSystems, systemGroups } from "./systems/catalog.ts";
 import type { System } from "./systems/system.ts";
-import { renderTable } from "./table.ts";
-import { fullWarmUp, quickWarmUp } from "./warm-up.ts";
 
 const signals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 

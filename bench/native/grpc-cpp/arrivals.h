@@ -1,4 +1,4 @@
-// When calls are due that nobody coordinates; gives the times that bench/src/arrivals.ts gives for the same
+// When calls are due that nobody coordinates; gives the times that bench/src/load/arrivals.ts gives for the same
 // rate and seed.
 #pragma once
 

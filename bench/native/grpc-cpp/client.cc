@@ -1,5 +1,5 @@
 // Calls bench.v1.Echo with gRPC C++ on command: `client PORT`. The commands are those of
-// bench/src/load-command.ts.
+// bench/src/load/load-command.ts.
 //
 // Asynchronous calls of one thread over one channel, with a completion queue. On two processors this is the
 // fastest of gRPC's interfaces, with one call in flight (blocking calls take longer) and with many.

@@ -1,4 +1,4 @@
-// `in_flight` calls, each made again when its reply has come; the counterpart of bench/src/call-load.ts.
+// `in_flight` calls, each made again when its reply has come; the counterpart of bench/src/load/call-load.ts.
 #pragma once
 
 #include <memory>

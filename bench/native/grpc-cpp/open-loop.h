@@ -1,5 +1,5 @@
 // Calls that are made when they are due, not when others have returned; the counterpart of
-// bench/src/open-load.ts.
+// bench/src/load/open-load.ts.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// Latencies in microseconds, and what they come to; the counterpart of bench/src/samples.ts and histogram.ts.
+// Latencies in microseconds, and what they come to; the counterpart of bench/src/figures/samples.ts and histogram.ts.
 #pragma once
 
 #include <algorithm>

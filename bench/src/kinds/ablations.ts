@@ -1,11 +1,11 @@
 /**
  * The kind `ablations`: Koala with all its mechanisms, and without each of them in turn, under several loads.
- * The systems differ in the variable `KOALA_WITHOUT` of their programs and in nothing else.
+ * The systems differ in one variable of their programs' environment and in nothing else.
  */
 import { KoalaError } from "@koala/interface";
 import type { Experiment } from "../launcher/experiment.ts";
 import type { ExperimentContext, ExperimentKind } from "../launcher/kind.ts";
-import type { Stage } from "../stage.ts";
+import type { Stage } from "../processes/stage.ts";
 import { startApps, startHost } from "../systems/koala.ts";
 import type { System } from "../systems/system.ts";
 import { loadKind } from "./load.ts";
@@ -21,13 +21,15 @@ interface NamedLoad {
   readonly inFlight: number;
 }
 
-/** Two daemons, linked over TCP; all four programs go without the mechanism. */
-function linkedWithout(mechanism: string): System {
+/** Two daemons, linked over TCP; all four programs have the variables. */
+function linkedWithout(
+  mechanism: string,
+  env: Readonly<Record<string, string>> = { KOALA_WITHOUT: mechanism },
+): System {
   const name = `without-${mechanism}`;
-  const env = { KOALA_WITHOUT: mechanism };
   return {
     name,
-    title: `koala-tcp, ${mechanism} switched off`,
+    title: `koala-tcp without ${mechanism}`,
     cases: [],
     byDefault: false,
     floors: {},
@@ -40,9 +42,14 @@ function linkedWithout(mechanism: string): System {
   };
 }
 
+/** What trace points that note nothing cost: all programs load Koala's modules without them. */
+const withoutTracePoints = linkedWithout("trace-points", {
+  NODE_OPTIONS: `--import ${new URL("../trace/without-trace-points.js", import.meta.url).href}`,
+});
+
 export const ablationsKind: ExperimentKind = {
   name: "ablations",
-  systems: mechanisms.map(linkedWithout),
+  systems: [...mechanisms.map((each) => linkedWithout(each)), withoutTracePoints],
   run: async (context) => {
     const loads = readLoads(context.experiment);
     for (const method of methods) {

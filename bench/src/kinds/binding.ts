@@ -4,14 +4,14 @@
  * restarted; and what other apps notice meanwhile. Each process binds once: what has bound before is faster.
  */
 
-import type { CallCommand, Called, ServeCommand, Split } from "../binding.ts";
-import { type SeenChange, seeChange } from "../changes.ts";
-import { cpuSeconds } from "../cpu-time.ts";
+import { type SeenChange, seeChange } from "../cases/changes.ts";
+import { median } from "../figures/statistics.ts";
 import type { Experiment } from "../launcher/experiment.ts";
 import type { ExperimentContext, ExperimentKind } from "../launcher/kind.ts";
-import type { Program } from "../program.ts";
-import type { Stage } from "../stage.ts";
-import { median } from "../statistics.ts";
+import type { CallCommand, Called, ServeCommand, Split } from "../load/binding.ts";
+import { cpuSeconds } from "../processes/cpu-time.ts";
+import type { Program } from "../processes/program.ts";
+import type { Stage } from "../processes/stage.ts";
 import { type Host, restartHost, startHost } from "../systems/koala.ts";
 import type { System } from "../systems/system.ts";
 import { wrongSetting } from "./policy-settings.ts";

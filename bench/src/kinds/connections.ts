@@ -2,9 +2,10 @@
  * The kind `connections`: a call of one client while there are `others`, idle or with a share of them active. All
  * systems are there and take turns; the others of a system that has no turn are idle.
  */
-import { Crowd } from "../crowd.ts";
+
 import type { ExperimentContext, ExperimentKind } from "../launcher/kind.ts";
 import { reasonOf } from "../launcher/reason.ts";
+import { Crowd } from "../load/crowd.ts";
 import type { System } from "../systems/system.ts";
 import { levelsOf } from "./footprint-settings.ts";
 import type { LoadPoint } from "./load-grid.ts";
@@ -16,7 +17,7 @@ const quickProcesses = 1;
 const callsPerSecond = 10;
 const warmUpSeconds = 2;
 const quickSeconds = 0.1;
-const settleSeconds = 0.1;
+const settleSeconds = 0.2;
 const point: LoadPoint = { bytes: 64, inFlight: 1, clients: 1, rate: 0 };
 
 interface Turn {
@@ -73,7 +74,7 @@ async function startAll(context: ExperimentContext): Promise<Turn[]> {
         continue;
       }
       const subject = new LoadSubject(system, stage, running, "echo");
-      await subject.warmUp(point, quick ? quickSeconds : warmUpSeconds);
+      await subject.warmUp([point], quick ? quickSeconds : warmUpSeconds);
       turns.push({ system, subject, crowd, others: 0, attachMs: null });
     } catch (error) {
       broken(context, system.name, error, stage.tails());

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { KoalaError } from "@koala/interface";
 import { until } from "@koala/testing";
 import { envoy } from "../peers/envoy.ts";
-import type { Program } from "../program.ts";
-import type { Stage } from "../stage.ts";
+import type { Program } from "../processes/program.ts";
+import type { Stage } from "../processes/stage.ts";
 
 /** For so long the old process asks its clients to leave, and after so long it ends. */
 const drainSeconds = 1;

@@ -4,13 +4,13 @@
  * first part a system is alone on the machine: shared pages are divided by who has them. In the second they take turns.
  */
 import { setTimeout } from "node:timers/promises";
-import { Crowd } from "../crowd.ts";
+import { sum } from "../figures/statistics.ts";
 import type { ExperimentContext, ExperimentKind } from "../launcher/kind.ts";
 import { reasonOf } from "../launcher/reason.ts";
 import type { Role } from "../launcher/result-line.ts";
-import { cpuOfTree, memoryOfTree } from "../process-tree.ts";
-import type { Program } from "../program.ts";
-import { sum } from "../statistics.ts";
+import { Crowd } from "../load/crowd.ts";
+import { cpuOfTree, memoryOfTree } from "../processes/process-tree.ts";
+import type { Program } from "../processes/program.ts";
 import type { RunningSystem, System } from "../systems/system.ts";
 import { levelsOf, pointsOf } from "./footprint-settings.ts";
 import { LoadSubject, parametersOf } from "./load-subject.ts";
@@ -172,7 +172,7 @@ async function measureCalls(
       const stage = context.stage();
       const running = await system.start(stage, { ...load, clients: 1 });
       const subject = new LoadSubject(system, stage, running, load.method);
-      await subject.warmUp(first, quick ? quickSeconds : warmUpSeconds);
+      await subject.warmUp([first], quick ? quickSeconds : warmUpSeconds);
       subjects.push(subject);
     });
   }

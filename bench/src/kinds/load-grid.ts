@@ -1,8 +1,8 @@
 /** Under which loads the systems are measured: all combinations of the grid, and single points beside it. */
 import { KoalaError } from "@koala/interface";
-import type { LoadMethod } from "../case.ts";
+import type { LoadMethod } from "../cases/case.ts";
 import type { Experiment } from "../launcher/experiment.ts";
-import type { RunCommand } from "../load-command.ts";
+import type { RunCommand } from "../load/load-command.ts";
 import type { StartLoad, System } from "../systems/system.ts";
 
 /** One load. */
@@ -19,15 +19,21 @@ export interface LoadPoint {
 export interface LoadSettings {
   readonly method: LoadMethod;
   readonly points: readonly LoadPoint[];
-  /** Before the first point each system runs so long, or until it gets no faster. */
+  /** Before the first point each system runs so long, all points together. */
   readonly warmUpSeconds: number;
+  /** And so long before each point. */
+  readonly settleSeconds: number;
+  /** And so long at the beginning of each round: memory and caches were others' meanwhile. */
+  readonly leadSeconds: number;
   /** Systems of a quick run; all when empty. */
   readonly quick: readonly string[];
 }
 
+/** Enough for small messages. */
+export const defaultLeadSeconds = 0.05;
 const defaults: LoadPoint = { bytes: 64, inFlight: 1, clients: 1, rate: 0 };
 const dimensions = ["bytes", "inFlight", "clients", "rate"] as const;
-const known = ["method", "points", "warmUpSeconds", "quick"];
+const known = ["method", "points", "warmUpSeconds", "settleSeconds", "leadSeconds", "quick"];
 
 /** Reads grid and settings; `ERR_EVAL_SETTINGS` for what the kind does not understand. */
 export function readLoad({ name, grid, settings }: Experiment): LoadSettings {
@@ -42,15 +48,19 @@ export function readLoad({ name, grid, settings }: Experiment): LoadSettings {
     throw wrong(`settings of a load are ${known.join(", ")}; found "${unknown}"`);
   }
   const { method = "echo", points = [], warmUpSeconds = 3, quick = [] } = settings;
+  const { settleSeconds = 0.4, leadSeconds = defaultLeadSeconds } = settings;
   if (method !== "echo" && method !== "put") throw wrong(`settings.method is echo or put`);
   if (typeof warmUpSeconds !== "number") throw wrong("settings.warm_up_seconds is a number");
+  if (typeof settleSeconds !== "number") throw wrong("settings.settle_seconds is a number");
+  if (typeof leadSeconds !== "number") throw wrong("settings.lead_seconds is a number");
   if (!Array.isArray(quick)) throw wrong("settings.quick is a list of systems");
   if (!Array.isArray(points)) throw wrong("settings.points is a list of tables");
   const all = [
     ...combinations(grid, wrong),
     ...points.map((point) => pointOf(point as Record<string, unknown>, wrong)),
   ];
-  return { method, points: all, warmUpSeconds, quick: quick as string[] };
+  const times = { warmUpSeconds, settleSeconds, leadSeconds };
+  return { method, points: all, ...times, quick: quick as string[] };
 }
 
 /** All combinations, the first dimension slowest; without those where a client would have no call. */

@@ -1,20 +1,21 @@
 /** A system while it is measured: its programs, and what they have come to at the present point. */
 
-import type { LoadMethod } from "../case.ts";
-import { figuresOf, mergeHistograms } from "../histogram.ts";
+import type { LoadMethod } from "../cases/case.ts";
+import { figuresOf, mergeHistograms } from "../figures/histogram.ts";
+import type { SampleFigures } from "../figures/samples.ts";
+import { median, ratio, sum } from "../figures/statistics.ts";
 import type { ProcessFigures, ResultLine, Role } from "../launcher/result-line.ts";
-import type { RoundReply } from "../load-command.ts";
-import { cpuOfTree, memoryOfTree } from "../process-tree.ts";
-import type { Program } from "../program.ts";
-import type { SampleFigures } from "../samples.ts";
-import type { Stage } from "../stage.ts";
-import { median, ratio, sum } from "../statistics.ts";
+import type { RoundReply } from "../load/load-command.ts";
+import { cpuOfTree, memoryOfTree } from "../processes/process-tree.ts";
+import type { Program } from "../processes/program.ts";
+import type { Stage } from "../processes/stage.ts";
 import type { RunningSystem, System } from "../systems/system.ts";
-import { warmUp } from "../warm-up.ts";
-import { commandOf, type LoadPoint } from "./load-grid.ts";
+import { commandOf, defaultLeadSeconds, type LoadPoint } from "./load-grid.ts";
 
 const roles: readonly Role[] = ["client", "server", "between", "beside"];
-const sliceSeconds = 0.4;
+/** Under way while code is to be compiled: so many calls, of so many bytes together. */
+const crowdedInFlight = 64;
+const crowdedBytes = 128 * 1024;
 
 interface Worker {
   readonly role: Role;
@@ -47,32 +48,36 @@ export class LoadSubject {
     this.workers = workersOf(running);
   }
 
-  /** Runs until it gets no faster. */
-  async warmUp(point: LoadPoint, seconds: number): Promise<void> {
-    const all = this.clientsOf({ ...point, clients: this.clients().length });
-    const slicesMax = Math.max(1, Math.round(seconds / sliceSeconds));
-    await this.turn(() =>
-      Promise.all(
-        all.map((client, index) =>
-          warmUp(client, commandOf(this.method, { ...point, clients: 1 }, index), {
-            sliceSeconds: Math.min(seconds, sliceSeconds),
-            slicesMax,
-          }),
-        ),
-      ),
-    );
+  /**
+   * Runs all that will be measured, for so many seconds together, with many calls under way: what runs is
+   * compiled after so many calls, which one at a time would take many seconds to make, and other sizes are
+   * other code and other memory.
+   */
+  async warmUp(points: readonly LoadPoint[], seconds: number): Promise<void> {
+    const share = seconds / points.length;
+    await this.turn(async () => {
+      for (const point of points) await this.run(crowded(point), share, false);
+    });
   }
 
-  /** A moment of the load, so that what it needs is there: buffers, pages, compiled code. */
+  /** So many seconds of the load, so that what it needs is there: buffers, pages, compiled code. */
   async settle(point: LoadPoint, seconds: number): Promise<void> {
     this.rounds = [];
     for (const worker of this.workers) worker.cpuSeconds = null;
-    await this.turn(() => this.run(point, seconds, false));
+    await this.turn(async () => {
+      await this.run(crowded(point), seconds / 2, false);
+      await this.run(point, seconds / 2, false);
+    });
   }
 
-  /** One round of the present point. */
-  async round(point: LoadPoint, seconds: number): Promise<void> {
+  /** One round of the present point, behind `leadSeconds` that do not count. */
+  async round(
+    point: LoadPoint,
+    seconds: number,
+    leadSeconds: number = defaultLeadSeconds,
+  ): Promise<void> {
     await this.turn(async () => {
+      await this.run(point, leadSeconds, false);
       const before = this.workers.map(({ program }) => cpuOfTree(program.pid));
       const replies = await this.run(point, seconds, true);
       const used = this.workers.map((worker, index) => {
@@ -182,6 +187,12 @@ export class LoadSubject {
     await this.running.leave?.();
     return done;
   }
+}
+
+/** The same calls, many at a time. */
+function crowded(point: LoadPoint): LoadPoint {
+  const most = Math.min(crowdedInFlight, Math.floor(crowdedBytes / point.bytes));
+  return { ...point, inFlight: Math.max(point.inFlight, most), rate: 0 };
 }
 
 /** What the result says of the load; `rate` only where there is one. */

@@ -4,11 +4,13 @@
  */
 import type { ExperimentContext, ExperimentKind } from "../launcher/kind.ts";
 import { reasonOf } from "../launcher/reason.ts";
+import type { System } from "../systems/system.ts";
 import { type LoadPoint, type LoadSettings, largestLoad, readLoad, refusal } from "./load-grid.ts";
 import { LoadSubject, parametersOf } from "./load-subject.ts";
 
 const quickSeconds = 0.1;
-const settleSeconds = 0.1;
+/** Starting is mostly waiting for others; more at once would not be faster. */
+const startsAtOnce = 4;
 /** A system that does less of what it is offered is not offered more. */
 const saturatedShare = 0.7;
 
@@ -24,7 +26,8 @@ export const loadKind: ExperimentKind = {
 function quickSettings(settings: LoadSettings): LoadSettings {
   const { points } = settings;
   const few = points.filter((_, index) => index === 0 || index === points.length - 1);
-  return { ...settings, points: few, warmUpSeconds: quickSeconds };
+  const times = { warmUpSeconds: quickSeconds, settleSeconds: quickSeconds, leadSeconds: 0.01 };
+  return { ...settings, points: few, ...times };
 }
 
 class LoadRun {
@@ -50,54 +53,78 @@ class LoadRun {
   }
 
   private async startAll(): Promise<void> {
+    const { context } = this;
+    const started: (LoadSubject | undefined)[] = context.systems.map(() => undefined);
+    const queue = context.systems.entries();
+    const startOneByOne = async (): Promise<void> => {
+      for (const [index, system] of queue) {
+        if (context.signal.aborted) return;
+        started[index] = await this.start(system);
+      }
+    };
+    await Promise.all(Array.from({ length: startsAtOnce }, startOneByOne));
+    const subjects = started.filter((subject) => subject !== undefined);
+    await this.each(subjects, async (subject) => {
+      context.progress(`warming up ${subject.system.name}`);
+      await subject.warmUp(this.possible(subject.system), this.settings.warmUpSeconds);
+    });
+    this.subjects = subjects.filter(({ system: { name } }) => {
+      const skipped = this.out.get(name);
+      if (skipped !== undefined)
+        context.emit({ system: name, parameters: {}, skipped, figures: {} });
+      return skipped === undefined;
+    });
+  }
+
+  /** The points that the system can take. */
+  private possible(system: System): readonly LoadPoint[] {
+    const { points, method } = this.settings;
+    return points.filter((point) => refusal(system, method, point) === undefined);
+  }
+
+  /** Starts a system; undefined when it takes no part, which has been said then. */
+  private async start(system: System): Promise<LoadSubject | undefined> {
     const { context, settings } = this;
-    const { method, points, warmUpSeconds, quick } = settings;
-    const subjects: LoadSubject[] = [];
-    for (const system of context.systems) {
-      if (context.signal.aborted) return;
-      if (context.quick && quick.length > 0 && !quick.includes(system.name)) {
-        const skipped = "a quick run leaves it out";
-        context.emit({ system: system.name, parameters: {}, skipped, figures: {} });
-        continue;
-      }
-      const possible = points.filter((point) => refusal(system, method, point) === undefined);
-      const [first] = possible;
-      if (first === undefined) {
-        const why = refusal(system, method, points[0]!)!;
-        context.emit({ system: system.name, parameters: {}, skipped: why, figures: {} });
-        continue;
-      }
-      context.progress(`starting ${system.name}`);
-      const stage = context.stage();
-      await this.orOut(
-        system.name,
-        () => stage.tails(),
-        async () => {
-          const running = await system.start(stage, largestLoad(method, possible));
-          const subject = new LoadSubject(system, stage, running, method);
-          await subject.warmUp({ ...first, rate: 0 }, warmUpSeconds);
-          subjects.push(subject);
-        },
-      );
-      const skipped = this.out.get(system.name);
-      if (skipped !== undefined) {
-        context.emit({ system: system.name, parameters: {}, skipped, figures: {} });
-      }
+    const { method, points, quick } = settings;
+    const { name } = system;
+    const emitSkipped = (skipped: string): void =>
+      context.emit({ system: name, parameters: {}, skipped, figures: {} });
+    if (context.quick && quick.length > 0 && !quick.includes(name)) {
+      emitSkipped("a quick run leaves it out");
+      return undefined;
     }
-    this.subjects = subjects;
+    const possible = this.possible(system);
+    if (possible.length === 0) {
+      emitSkipped(refusal(system, method, points[0]!)!);
+      return undefined;
+    }
+    context.progress(`starting ${name}`);
+    const stage = context.stage();
+    let subject: LoadSubject | undefined;
+    await this.orOut(
+      name,
+      () => stage.tails(),
+      async () => {
+        const running = await system.start(stage, largestLoad(method, possible));
+        subject = new LoadSubject(system, stage, running, method);
+      },
+    );
+    const skipped = this.out.get(name);
+    if (skipped !== undefined) emitSkipped(skipped);
+    return subject;
   }
 
   private async measure(point: LoadPoint): Promise<void> {
     const { experiment, quick } = this.context;
-    const { method } = this.settings;
+    const { method, leadSeconds } = this.settings;
     const seconds = quick ? quickSeconds : experiment.roundSeconds;
     const rounds = quick ? 1 : experiment.rounds;
     const able = this.subjects.filter(
       ({ system }) => !this.out.has(system.name) && refusal(system, method, point) === undefined,
     );
-    await this.each(able, (subject) => subject.settle(point, quick ? quickSeconds : settleSeconds));
+    await this.each(able, (subject) => subject.settle(point, this.settings.settleSeconds));
     for (let round = 0; round < rounds; round++) {
-      await this.each(able, (subject) => subject.round(point, seconds));
+      await this.each(able, (subject) => subject.round(point, seconds, leadSeconds));
     }
     for (const subject of this.subjects) await this.report(subject, point);
   }

@@ -5,14 +5,14 @@
  */
 import { postAdmin } from "@koala/ctl";
 import type { PolicySpec } from "@koala/protocol";
-import { loadCases } from "../case.ts";
+import { loadCases } from "../cases/case.ts";
+import { fullWarmUp, quickWarmUp, warmUp } from "../cases/warm-up.ts";
+import { median, ratio } from "../figures/statistics.ts";
 import type { ExperimentContext, ExperimentKind } from "../launcher/kind.ts";
-import type { Program } from "../program.ts";
-import type { Stage } from "../stage.ts";
-import { median, ratio } from "../statistics.ts";
+import type { Program } from "../processes/program.ts";
+import type { Stage } from "../processes/stage.ts";
 import { startLinkedHosts } from "../systems/koala-policies.ts";
 import type { RunningSystem, System } from "../systems/system.ts";
-import { fullWarmUp, quickWarmUp, warmUp } from "../warm-up.ts";
 import { type PolicyLoad, type PolicySettings, readPolicySettings } from "./policy-settings.ts";
 import { ProcessUsage } from "./process-usage.ts";
 import { measureQos } from "./qos-situations.ts";
@@ -171,7 +171,7 @@ async function measureLoad(
     progress(`${load.name}: warming up ${turn.system}, ${turn.set}`);
     await turn.enter();
     // Programs that have been warm need a moment for the code of the policies only.
-    const plan = quick || warm.has(turn.client) ? quickWarmUp : { ...fullWarmUp, slicesMax: 6 };
+    const plan = quick || warm.has(turn.client) ? quickWarmUp : { ...fullWarmUp, slicesMax: 4 };
     await warmUp(turn.client, command, plan);
     warm.add(turn.client);
     await turn.leave();

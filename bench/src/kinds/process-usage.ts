@@ -1,9 +1,10 @@
 /** What a system's processes use while something runs. */
-import { cpuSeconds } from "../cpu-time.ts";
+
+import { sum } from "../figures/statistics.ts";
 import type { ProcessFigures, Role } from "../launcher/result-line.ts";
-import { memoryOf } from "../process-memory.ts";
-import type { Program } from "../program.ts";
-import { sum } from "../statistics.ts";
+import { cpuSeconds } from "../processes/cpu-time.ts";
+import { memoryOf } from "../processes/process-memory.ts";
+import type { Program } from "../processes/program.ts";
 import type { RunningSystem } from "../systems/system.ts";
 
 interface Part {

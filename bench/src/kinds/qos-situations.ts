@@ -5,12 +5,12 @@
 import { setTimeout } from "node:timers/promises";
 import { postAdmin } from "@koala/ctl";
 import type { PolicySpec } from "@koala/protocol";
+import { quickWarmUp, warmUp } from "../cases/warm-up.ts";
+import { median } from "../figures/statistics.ts";
 import type { ExperimentContext } from "../launcher/kind.ts";
-import type { Program } from "../program.ts";
-import { median } from "../statistics.ts";
+import type { VideoCommand, VideoFigures } from "../load/video.ts";
+import type { Program } from "../processes/program.ts";
 import { startApps, startHost } from "../systems/koala.ts";
-import type { VideoCommand, VideoFigures } from "../video.ts";
-import { quickWarmUp, warmUp } from "../warm-up.ts";
 
 const situations = ["alone", "beside-bulk", "beside-bulk-qos"] as const;
 const smallCall = { op: "run", method: "echo", bytes: 64, inFlight: 1 } as const;
@@ -70,7 +70,7 @@ export async function measureQos(
   }
   for (const [i, situation] of situations.entries()) {
     const { frameMs, late, p50Us, bulkPerSecond } = measured[i]!;
-    const { p50Us: smallP50Us, p99Us } = await small.figures(situation);
+    const { samples, p50Us: smallP50Us, p99Us } = await small.figures(situation);
     const ascending = frameMs.toSorted((a, b) => a - b);
     const frameAt = (share: number) =>
       ascending.length === 0 ? null : ascending[Math.ceil(ascending.length * share) - 1]! * 1000;
@@ -78,6 +78,7 @@ export async function measureQos(
       system: "koala-local",
       parameters: { load: "qos", situation },
       figures: {
+        samples,
         p50Us: smallP50Us,
         p99Us,
         frameP50Us: frameAt(0.5),

@@ -4,7 +4,7 @@
  */
 import { KoalaError } from "@koala/interface";
 import type { ExperimentContext, ExperimentKind } from "../launcher/kind.ts";
-import type { Program } from "../program.ts";
+import type { Program } from "../processes/program.ts";
 import { affinities } from "../queues/places.ts";
 import { queueModes, queueSubjects } from "../queues/queue-plan.ts";
 import { type QueuePoint, takeTurns } from "../queues/take-turns.ts";

@@ -1,5 +1,5 @@
 /** The `[settings]` of experiments with changes: which, how often, and under which load. */
-import { type Change, changes } from "../changes.ts";
+import { type Change, changes } from "../cases/changes.ts";
 import type { Experiment } from "../launcher/experiment.ts";
 import { wrongSetting } from "./policy-settings.ts";
 

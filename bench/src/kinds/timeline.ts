@@ -11,10 +11,10 @@ import {
   seeChange,
   startChangingHost,
   undoChange,
-} from "../changes.ts";
+} from "../cases/changes.ts";
+import { median } from "../figures/statistics.ts";
 import type { ExperimentContext, ExperimentKind } from "../launcher/kind.ts";
-import type { Program } from "../program.ts";
-import { median } from "../statistics.ts";
+import type { Program } from "../processes/program.ts";
 import { startHost } from "../systems/koala.ts";
 import type { System } from "../systems/system.ts";
 import { startEnvoyPair } from "./envoy-restart.ts";
@@ -70,15 +70,11 @@ async function measureKoala(
   const env = { KOALA_PREFIX: host.prefix };
   const serverEnv = { KOALA_PREFIX: (far ?? host).prefix };
   const server = stage.start("koala-server.js", { name: `${system} server`, env: serverEnv });
-  const start = async (name: string, load: string): Promise<Program> => {
-    const program = stage.start("timeline-client.js", { name, args: [load], env });
-    await program.ready();
-    return program;
-  };
   // Clients wait for the server by themselves.
-  const [client, paced] = await Promise.all([
-    start(`${system} client`, String(settings.inFlight)),
-    start(`${system} paced client`, `paced:${settings.callsPerSecond}`),
+  const [clients] = await Promise.all([
+    startClients(settings, (name, load) =>
+      stage.start("timeline-client.js", { name: `${system} ${name}`, args: [load], env }),
+    ),
     server.ready(),
   ]);
   await setTimeout(quick ? 100 : warmUpMs, undefined, { signal });
@@ -89,7 +85,7 @@ async function measureKoala(
     const times = quick ? 1 : isLong ? settings.replacements : context.experiment.rounds;
     progress(`${system}: ${change.name}, ${times} times`);
     const { seconds } = change;
-    const viewers = { client, paced, seconds, stepMs: stepOf(seconds) };
+    const viewers = { ...clients, seconds, stepMs: stepOf(seconds) };
     const seen: SeenChange[] = [];
     for (let i = 0; i < times; i++) {
       signal.throwIfAborted();
@@ -111,23 +107,17 @@ async function measureEnvoy(
   progress(`starting ${system}`);
   const stage = context.stage();
   const pair = await startEnvoyPair(stage);
-  const start = async (name: string, load: string): Promise<Program> => {
+  const clients = await startClients(settings, (name, load) => {
     const args = [String(pair.port), load];
-    const program = stage.start("grpc-timeline-client.js", { name, args });
-    await program.ready();
-    return program;
-  };
-  const [client, paced] = await Promise.all([
-    start(`${system} client`, String(settings.inFlight)),
-    start(`${system} paced client`, `paced:${settings.callsPerSecond}`),
-  ]);
+    return stage.start("grpc-timeline-client.js", { name: `${system} ${name}`, args });
+  });
   await setTimeout(quick ? 100 : warmUpMs, undefined, { signal });
   const nothing = { name: "nothing", seconds: 0.4, times: context.experiment.rounds };
   const longSeconds = quick ? restartSecondsQuick : restartSeconds;
   const restarting = { name: restart, seconds: longSeconds, times: settings.replacements };
   for (const { name, seconds, times } of quick ? [restarting] : [nothing, restarting]) {
     progress(`${system}: ${name}`);
-    const viewers = { client, paced, seconds, stepMs: stepOf(seconds) };
+    const viewers = { ...clients, seconds, stepMs: stepOf(seconds) };
     const seen: SeenChange[] = [];
     for (let i = 0; i < (quick ? 1 : times); i++) {
       signal.throwIfAborted();
@@ -142,6 +132,17 @@ async function measureEnvoy(
     emitChange(context, system, name, seen, seconds);
   }
   await stage.close();
+}
+
+/** The one that keeps calls in flight, and the one that calls at a pace. */
+async function startClients(
+  { inFlight, callsPerSecond }: TimelineSettings,
+  start: (name: string, load: string) => Program,
+): Promise<{ client: Program; paced: Program }> {
+  const client = start("client", String(inFlight));
+  const paced = start("paced client", `paced:${callsPerSecond}`);
+  await Promise.all([client.ready(), paced.ready()]);
+  return { client, paced };
 }
 
 function isQuick({ name }: Change): boolean {

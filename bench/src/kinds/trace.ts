@@ -6,9 +6,9 @@
 import { postAdmin } from "@koala/ctl";
 import { KoalaError } from "@koala/interface";
 import type { PolicySpec } from "@koala/protocol";
+import { median, sum } from "../figures/statistics.ts";
 import type { ExperimentContext, ExperimentKind } from "../launcher/kind.ts";
-import type { Program } from "../program.ts";
-import { median, sum } from "../statistics.ts";
+import type { Program } from "../processes/program.ts";
 import type { RunningSystem, System } from "../systems/system.ts";
 import { type ProcessorShares, processorShares } from "../trace/processor-shares.ts";
 import { TracedSystem, tracedNames } from "../trace/traced-system.ts";

@@ -1,5 +1,5 @@
 /** Two runs side by side. */
-import { ratio } from "../statistics.ts";
+import { ratio } from "../figures/statistics.ts";
 import type { ResultLine } from "./result-line.ts";
 
 /** One figure of both runs. */

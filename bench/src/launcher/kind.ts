@@ -1,5 +1,5 @@
 /** A way of measuring: `kinds/load.ts`, `kinds/timeline.ts`, … */
-import type { Stage } from "../stage.ts";
+import type { Stage } from "../processes/stage.ts";
 import type { System } from "../systems/system.ts";
 import type { Experiment } from "./experiment.ts";
 import type { ResultLine } from "./result-line.ts";

@@ -71,7 +71,7 @@ function readIfThere(path: string): string {
 }
 
 async function measuring({ child, temp }: Launched): Promise<void> {
-  await child.line(/^eval: small: 1 of 1: bytes 64/, deadlineMs);
+  await child.line(/^eval +\d+ s: small: 1 of 1: bytes 64/, deadlineMs);
   assert.ok(processesIn(temp).length >= 6, "launcher, guard, daemon, two servers, two clients");
   assert.notDeepEqual(readdirSync(temp), []);
 }

@@ -19,8 +19,9 @@ const interrupt = new AbortController();
 /** 128 and the number of the signal, once there was one. */
 let interruptedCode = 0;
 
+/** With the seconds since the program was started. */
 function progress(what: string): void {
-  process.stderr.write(`eval: ${what}\n`);
+  process.stderr.write(`eval ${process.uptime().toFixed(0).padStart(4)} s: ${what}\n`);
 }
 
 function stopOnSignals(): void {
@@ -128,7 +129,7 @@ process.on("uncaughtException", (error) => {
 try {
   process.exitCode = await main();
 } catch (error) {
-  progress(messageOf(error));
+  process.stderr.write(`eval: ${messageOf(error)}\n`);
   const isMisuse =
     error instanceof KoalaError && ["ERR_EVAL_USAGE", "ERR_EVAL_FILE"].includes(error.code);
   process.exitCode = isMisuse ? 2 : 1;

@@ -3,7 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import { KoalaError } from "@koala/interface";
 import { kinds } from "../kinds/catalog.ts";
 import { findPeer } from "../peers/find-peer.ts";
-import { Stage } from "../stage.ts";
+import { Stage } from "../processes/stage.ts";
 import { suggest } from "../suggestion.ts";
 import { loadSystems } from "../systems/catalog.ts";
 import type { System } from "../systems/system.ts";

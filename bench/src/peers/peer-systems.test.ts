@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { RunCommand } from "../load-command.ts";
-import { Stage } from "../stage.ts";
+import type { RunCommand } from "../load/load-command.ts";
+import { Stage } from "../processes/stage.ts";
 import { loadSystems } from "../systems/catalog.ts";
 import type { System } from "../systems/system.ts";
 import { findPeer } from "./find-peer.ts";

@@ -3,7 +3,7 @@ import { create, type DescService } from "@bufbuild/protobuf";
 import { connect } from "@koala/mrpc";
 import { serviceSchemaOf } from "@koala/schema";
 import { openMemory } from "@koala/shm";
-import type { CallCommand, Called, Split } from "../binding.ts";
+import type { CallCommand, Called, Split } from "../load/binding.ts";
 import { obeySchemas } from "./obey-schemas.ts";
 
 type Get = (request: object, options: object) => Promise<object>;

@@ -1,6 +1,6 @@
 /** Serves services of many types through the daemon of KOALA_PREFIX, each under its tag. */
 import { connect, type ServiceImpl } from "@koala/mrpc";
-import type { ServeCommand } from "../binding.ts";
+import type { ServeCommand } from "../load/binding.ts";
 import { obeySchemas } from "./obey-schemas.ts";
 
 const mesh = await connect({ name: "binding-server" });

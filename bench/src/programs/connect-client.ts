@@ -2,15 +2,16 @@
 import { createClient, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { koalaTransport } from "@koala/connect";
-import { type Call, runCalls } from "../call-load.ts";
 import { Echo } from "../gen/bench/v1/bench_pb.ts";
-import type { RunCommand } from "../load-command.ts";
-import { obeyCommands } from "../obey-commands.ts";
-import { checkReply, stampEnds } from "../payload.ts";
+import { type Call, runCalls } from "../load/call-load.ts";
+import type { RunCommand } from "../load/load-command.ts";
+import { obeyCommands } from "../load/obey-commands.ts";
+import { checkReply, stampEnds } from "../load/payload.ts";
 
 const [, , where = ""] = process.argv;
+const nodeOptions = { maxSessionMemory: 1024 };
 const overKoala = where === "koala" ? koalaTransport("bench", { waitForReady: true }) : undefined;
-const transport: Transport = overKoala ?? createGrpcTransport({ baseUrl: where });
+const transport: Transport = overKoala ?? createGrpcTransport({ baseUrl: where, nodeOptions });
 const client = createClient(Echo, transport);
 
 function callOf({ method, bytes, text = "" }: RunCommand): Call {

@@ -3,10 +3,12 @@ import { createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { Echo } from "../gen/bench/v1/bench_pb.ts";
-import { say, waitForEnd } from "../obey-commands.ts";
-import { checkEnds } from "../payload.ts";
+import { say, waitForEnd } from "../load/obey-commands.ts";
+import { checkEnds } from "../load/payload.ts";
 
 const server = createServer(
+  // 10 by default, with which Node refuses 8 messages of 8 MB at once.
+  { maxSessionMemory: 1024 },
   connectNodeAdapter({
     routes: (router) => {
       router.service(Echo, {

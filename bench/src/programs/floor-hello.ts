@@ -1,5 +1,5 @@
 /** What a connection of the socket floor begins with. */
-import type { RunCommand } from "../load-command.ts";
+import type { RunCommand } from "../load/load-command.ts";
 
 export const helloBytes = 12;
 

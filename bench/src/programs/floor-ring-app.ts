@@ -4,7 +4,7 @@
  */
 import { KoalaError } from "@koala/interface";
 import { doorbellRing, POLL_IN, watch } from "@koala/native";
-import { obeyCommands, say, waitForEnd } from "../obey-commands.ts";
+import { obeyCommands, say, waitForEnd } from "../load/obey-commands.ts";
 import { copySlot, openRingLink } from "./ring-link.ts";
 import { createRingLoad } from "./ring-load.ts";
 

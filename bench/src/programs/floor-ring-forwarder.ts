@@ -18,7 +18,7 @@ import {
   socketPort,
   tcpListen,
 } from "@koala/native";
-import { say } from "../obey-commands.ts";
+import { say } from "../load/obey-commands.ts";
 import { acceptOne, connectTo } from "./floor-socket.ts";
 import { RingSide, type Side, SocketSide } from "./forwarder-side.ts";
 

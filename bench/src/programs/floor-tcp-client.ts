@@ -1,7 +1,7 @@
 /** The near end of the socket floor: `floor-tcp-client.js PORT`. Blocks in `epoll_wait` during a round. */
 import { closeFd, socketWrite } from "@koala/native";
-import type { RunCommand } from "../load-command.ts";
-import { obeyCommands } from "../obey-commands.ts";
+import type { RunCommand } from "../load/load-command.ts";
+import { obeyCommands } from "../load/obey-commands.ts";
 import { helloBytes, writeHello } from "./floor-hello.ts";
 import { connectTo } from "./floor-socket.ts";
 import { createSocketEcho, type SocketRound } from "./socket-echo.ts";

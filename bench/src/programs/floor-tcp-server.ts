@@ -20,7 +20,7 @@ import {
   tcpListen,
   tcpTune,
 } from "@koala/native";
-import { say } from "../obey-commands.ts";
+import { say } from "../load/obey-commands.ts";
 import { helloBytes, readHello } from "./floor-hello.ts";
 
 const stdin = 0;

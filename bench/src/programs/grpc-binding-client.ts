@@ -1,7 +1,7 @@
 /** Calls services of many types over grpc-js, and says how long the first reply took: `grpc-binding-client.js PORT`. */
 import { create, type DescService } from "@bufbuild/protobuf";
 import { Client, credentials } from "@grpc/grpc-js";
-import type { CallCommand, Called } from "../binding.ts";
+import type { CallCommand, Called } from "../load/binding.ts";
 import { grpcMethod, grpcOptions } from "./grpc-method.ts";
 import { obeySchemas } from "./obey-schemas.ts";
 

@@ -1,7 +1,7 @@
 /** Serves services of many types over grpc-js on a free port, and says which. */
 import { create } from "@bufbuild/protobuf";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
-import type { ServeCommand } from "../binding.ts";
+import type { ServeCommand } from "../load/binding.ts";
 import { grpcMethod, grpcOptions } from "./grpc-method.ts";
 import { obeySchemas } from "./obey-schemas.ts";
 

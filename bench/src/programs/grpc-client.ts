@@ -9,12 +9,12 @@ import {
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { koalaChannel } from "@koala/grpc-js";
 import { until } from "@koala/testing";
-import { type Call, runCalls } from "../call-load.ts";
 import { Echo } from "../gen/bench/v1/bench_pb.ts";
-import type { RunCommand } from "../load-command.ts";
-import { obeyCommands } from "../obey-commands.ts";
-import { checkReply, stampEnds } from "../payload.ts";
-import { runStream } from "../stream-load.ts";
+import { type Call, runCalls } from "../load/call-load.ts";
+import type { RunCommand } from "../load/load-command.ts";
+import { obeyCommands } from "../load/obey-commands.ts";
+import { checkReply, stampEnds } from "../load/payload.ts";
+import { runStream } from "../load/stream-load.ts";
 import { grpcMethod, grpcOptions } from "./grpc-method.ts";
 import { grpcStream } from "./grpc-streams.ts";
 

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { Client, credentials } from "@grpc/grpc-js";
 import { Echo } from "../gen/bench/v1/bench_pb.ts";
-import { obeyCrowd } from "../obey-crowd.ts";
+import { obeyCrowd } from "../load/obey-crowd.ts";
 import { grpcMethod, grpcOptions } from "./grpc-method.ts";
 
 const [, , port = ""] = process.argv;

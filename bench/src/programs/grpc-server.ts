@@ -20,8 +20,8 @@ import {
   file_bench_v1_bench,
   PutReplySchema,
 } from "../gen/bench/v1/bench_pb.ts";
-import { say, waitForEnd } from "../obey-commands.ts";
-import { checkEnds } from "../payload.ts";
+import { say, waitForEnd } from "../load/obey-commands.ts";
+import { checkEnds } from "../load/payload.ts";
 import { grpcMethod, grpcOptions } from "./grpc-method.ts";
 
 type Reply<T> = (error: Error | null, reply: T) => void;

@@ -2,11 +2,11 @@
 import { once } from "node:events";
 import { create } from "@bufbuild/protobuf";
 import type { Client, ClientDuplexStream, ClientWritableStream } from "@grpc/grpc-js";
-import type { StreamMethod } from "../case.ts";
+import type { StreamMethod } from "../cases/case.ts";
 import type { EchoReply, EchoRequest, PutReply } from "../gen/bench/v1/bench_pb.ts";
 import { Echo, EchoRequestSchema } from "../gen/bench/v1/bench_pb.ts";
-import { checkReply } from "../payload.ts";
-import type { Clock, RunStream } from "../stream-load.ts";
+import { checkReply } from "../load/payload.ts";
+import type { Clock, RunStream } from "../load/stream-load.ts";
 import { grpcMethod } from "./grpc-method.ts";
 
 /** A stream of the kind, with messages of so many bytes. */

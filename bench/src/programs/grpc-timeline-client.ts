@@ -5,7 +5,7 @@
 import { create } from "@bufbuild/protobuf";
 import { Client, credentials } from "@grpc/grpc-js";
 import { Echo, type EchoReply } from "../gen/bench/v1/bench_pb.ts";
-import { checkReply } from "../payload.ts";
+import { checkReply } from "../load/payload.ts";
 import { grpcMethod, grpcOptions } from "./grpc-method.ts";
 import { watchCalls, watchedLoadOf } from "./watched-calls.ts";
 

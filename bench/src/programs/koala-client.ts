@@ -5,12 +5,12 @@
  * with `copy` they come from ordinary memory and handlers get ordinary messages.
  */
 import { connect } from "@koala/mrpc";
-import { type Call, runCalls } from "../call-load.ts";
 import { Echo } from "../gen/bench/v1/bench_pb.ts";
-import type { RunCommand } from "../load-command.ts";
-import { obeyCommands } from "../obey-commands.ts";
-import { checkReply, stampEnds } from "../payload.ts";
-import { runStream } from "../stream-load.ts";
+import { type Call, runCalls } from "../load/call-load.ts";
+import type { RunCommand } from "../load/load-command.ts";
+import { obeyCommands } from "../load/obey-commands.ts";
+import { checkReply, stampEnds } from "../load/payload.ts";
+import { runStream } from "../load/stream-load.ts";
 import { koalaStream } from "./koala-streams.ts";
 
 const copies = process.argv[2] === "copy";

@@ -1,8 +1,8 @@
 /** Serves bench.v1.Echo through the daemon of KOALA_PREFIX: as `bench`, and as `bench-view` with views. */
 import { connect, type ServiceImpl } from "@koala/mrpc";
 import { Echo } from "../gen/bench/v1/bench_pb.ts";
-import { say, waitForEnd } from "../obey-commands.ts";
-import { checkEnds } from "../payload.ts";
+import { say, waitForEnd } from "../load/obey-commands.ts";
+import { checkEnds } from "../load/payload.ts";
 
 const service: ServiceImpl<typeof Echo> = {
   echo: ({ payload }) => ({ payload }),

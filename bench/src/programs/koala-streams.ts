@@ -1,9 +1,9 @@
 /** Streams of bench.v1.Echo over Koala's typed client. */
 import type { Client } from "@koala/mrpc";
-import type { StreamMethod } from "../case.ts";
+import type { StreamMethod } from "../cases/case.ts";
 import type { Echo } from "../gen/bench/v1/bench_pb.ts";
-import { checkReply } from "../payload.ts";
-import type { Clock, RunStream } from "../stream-load.ts";
+import { checkReply } from "../load/payload.ts";
+import type { Clock, RunStream } from "../load/stream-load.ts";
 
 /** A stream of the kind, with messages of so many bytes. */
 export function koalaStream(

@@ -5,7 +5,7 @@ import {
   FieldDescriptorProto_Label as Label,
   FieldDescriptorProto_Type as Type,
 } from "@bufbuild/protobuf/wkt";
-import type { SchemaName } from "../binding.ts";
+import type { SchemaName } from "../load/binding.ts";
 
 /** What a type of an app has: a few scalars, text, bytes and a list. */
 const scalars = [

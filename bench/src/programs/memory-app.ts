@@ -1,7 +1,7 @@
 /** Has many connections to the daemon of KOALA_PREFIX, as it is told: `obey-crowd.ts`. */
 import { connect } from "@koala/mrpc";
 import { Echo } from "../gen/bench/v1/bench_pb.ts";
-import { obeyCrowd } from "../obey-crowd.ts";
+import { obeyCrowd } from "../load/obey-crowd.ts";
 
 /** On a machine that is busy with other things. */
 const waitMs = 60_000;

@@ -1,7 +1,6 @@
 /** Calls bench.v1.Echo with nice-grpc on command: `nice-grpc-client.js PORT`. */
 import { create } from "@bufbuild/protobuf";
 import { createChannel, createClient } from "nice-grpc";
-import { type Call, runCalls } from "../call-load.ts";
 import {
   type EchoReply,
   type EchoRequest,
@@ -10,9 +9,10 @@ import {
   type PutRequest,
   PutRequestSchema,
 } from "../gen/bench/v1/bench_pb.ts";
-import type { RunCommand } from "../load-command.ts";
-import { obeyCommands } from "../obey-commands.ts";
-import { checkReply, stampEnds } from "../payload.ts";
+import { type Call, runCalls } from "../load/call-load.ts";
+import type { RunCommand } from "../load/load-command.ts";
+import { obeyCommands } from "../load/obey-commands.ts";
+import { checkReply, stampEnds } from "../load/payload.ts";
 import { grpcOptions } from "./grpc-method.ts";
 import { echoService } from "./nice-grpc-service.ts";
 

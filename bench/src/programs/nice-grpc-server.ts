@@ -9,8 +9,8 @@ import {
   PutReplySchema,
   type PutRequest,
 } from "../gen/bench/v1/bench_pb.ts";
-import { say, waitForEnd } from "../obey-commands.ts";
-import { checkEnds } from "../payload.ts";
+import { say, waitForEnd } from "../load/obey-commands.ts";
+import { checkEnds } from "../load/payload.ts";
 import { grpcOptions } from "./grpc-method.ts";
 import { echoService } from "./nice-grpc-service.ts";
 

@@ -1,9 +1,9 @@
 /** The main part of programs that get schemas by name: answers each command with one line. */
 import { createInterface } from "node:readline";
 import type { DescService } from "@bufbuild/protobuf";
-import type { SchemaName } from "../binding.ts";
-import { endLine } from "../load-command.ts";
-import { say } from "../obey-commands.ts";
+import type { SchemaName } from "../load/binding.ts";
+import { endLine } from "../load/load-command.ts";
+import { say } from "../load/obey-commands.ts";
 import { serviceOf } from "./many-types.ts";
 
 /** Obeys until the end; `ready` is what is said first, beside that. */

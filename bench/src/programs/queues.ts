@@ -1,7 +1,7 @@
 /** Measures queues between threads of this process, on command: a `PairsCommand` a line, a `PairsReply` back. */
 import { createInterface } from "node:readline";
-import { endLine } from "../load-command.ts";
-import { say } from "../obey-commands.ts";
+import { endLine } from "../load/load-command.ts";
+import { say } from "../load/obey-commands.ts";
 import { type PairsCommand, runPairs } from "../queues/run-pairs.ts";
 
 say({ ready: true });

@@ -1,8 +1,8 @@
 /** The load on a ring floor: slots there and back, a new one for each that comes. */
 import { KoalaError } from "@koala/interface";
-import type { Round } from "../load-command.ts";
-import type { RunRound } from "../obey-commands.ts";
-import type { Samples } from "../samples.ts";
+import type { Samples } from "../figures/samples.ts";
+import type { Round } from "../load/load-command.ts";
+import type { RunRound } from "../load/obey-commands.ts";
 import type { RingLink } from "./ring-link.ts";
 import { slotWords } from "./ring-link.ts";
 

@@ -8,8 +8,8 @@ import {
   socketRead,
   socketWrite,
 } from "@koala/native";
-import type { Round, RunCommand } from "../load-command.ts";
-import type { Samples } from "../samples.ts";
+import type { Samples } from "../figures/samples.ts";
+import type { Round, RunCommand } from "../load/load-command.ts";
 
 /** Runs one round. */
 export type SocketRound = (command: RunCommand, samples: Samples) => Round;

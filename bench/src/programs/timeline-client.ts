@@ -4,7 +4,7 @@
  */
 import { connect } from "@koala/mrpc";
 import { Echo } from "../gen/bench/v1/bench_pb.ts";
-import { checkReply } from "../payload.ts";
+import { checkReply } from "../load/payload.ts";
 import { watchCalls, watchedLoadOf } from "./watched-calls.ts";
 
 const bytes = 32;

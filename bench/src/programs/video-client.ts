@@ -6,10 +6,10 @@ import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { connect } from "@koala/mrpc";
 import { Echo } from "../gen/bench/v1/bench_pb.ts";
-import { endLine } from "../load-command.ts";
-import { say } from "../obey-commands.ts";
-import { checkReply } from "../payload.ts";
-import type { VideoCommand, VideoFigures } from "../video.ts";
+import { endLine } from "../load/load-command.ts";
+import { say } from "../load/obey-commands.ts";
+import { checkReply } from "../load/payload.ts";
+import type { VideoCommand, VideoFigures } from "../load/video.ts";
 
 const mesh = await connect({ name: process.env["KOALA_BENCH_APP"] ?? "camera" });
 const echo = mesh.client(Echo, "bench");

@@ -4,10 +4,10 @@
  */
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
-import type { Call } from "../call-load.ts";
-import { endLine } from "../load-command.ts";
-import { say } from "../obey-commands.ts";
-import type { WatchCommand, Watched } from "../timeline.ts";
+import type { Call } from "../load/call-load.ts";
+import { endLine } from "../load/load-command.ts";
+import { say } from "../load/obey-commands.ts";
+import type { WatchCommand, Watched } from "../load/timeline.ts";
 
 /** What is not listed: thousands of replies come in a burst. */
 const gapMsMin = 0.1;

@@ -25,12 +25,6 @@ function next(end: QueueEnd): number {
   return word;
 }
 
-/** The reader says that it is there: what it takes to start is nobody's time. */
-function greet(end: QueueEnd): void {
-  end.put(0);
-  end.flush();
-}
-
 /** One message at a time, there and back. */
 function makeRoundTrips(end: QueueEnd, seconds: number): QueueOutcome {
   const micros: number[] = [];
@@ -41,12 +35,11 @@ function makeRoundTrips(end: QueueEnd, seconds: number): QueueOutcome {
   const until = began + seconds * 1e6;
   let now = began;
   while (now < until) {
-    const word = messages & wordMask;
-    end.put(word);
+    end.put(messages & wordMask);
     end.flush();
     const answer = next(end);
-    if (answer !== word) wrong++;
     messages++;
+    if (answer !== (messages & wordMask)) wrong++;
     const after = monotonicMicros();
     if (micros.length < samplesMax) micros.push(after - now);
     now = after;
@@ -58,15 +51,18 @@ function makeRoundTrips(end: QueueEnd, seconds: number): QueueOutcome {
   return { messages, seconds: (now - began) / 1e6, wrong, micros };
 }
 
-/** Sends back what comes, until the last message. */
-function answerRoundTrips(end: QueueEnd): QueueOutcome {
-  greet(end);
+/** Takes what comes, until the last message, and says after each `step` of them how many there were. */
+function takeAll(end: QueueEnd, step: number): QueueOutcome {
+  // The reader says that it is there: what it takes to start is nobody's time.
+  end.put(0);
+  end.flush();
   let messages = 0;
   let wrong = 0;
   for (let word = next(end); word !== lastWord && word !== -1; word = next(end)) {
     if (word !== (messages & wordMask)) wrong++;
     messages++;
-    end.put(word);
+    if (messages % step !== 0) continue;
+    end.put(messages & wordMask);
     end.flush();
   }
   return { messages, seconds: 0, wrong, micros: [] };
@@ -97,25 +93,10 @@ function sendAll(end: QueueEnd, seconds: number): QueueOutcome {
   return { messages: sent, seconds: took, wrong, micros: [] };
 }
 
-/** Takes what comes, until the last message. */
-function receiveAll(end: QueueEnd): QueueOutcome {
-  greet(end);
-  let messages = 0;
-  let wrong = 0;
-  for (let word = next(end); word !== lastWord && word !== -1; word = next(end)) {
-    if (word !== (messages & wordMask)) wrong++;
-    messages++;
-    if (messages % ackMessages !== 0) continue;
-    end.put(messages & wordMask);
-    end.flush();
-  }
-  return { messages, seconds: 0, wrong, micros: [] };
-}
-
 /** Does what the task says at its end of the queue. */
 export function exchange({ end, mode, seconds }: QueueTask, queue: QueueEnd): QueueOutcome {
   if (mode === "round-trip") {
-    return end === 0 ? makeRoundTrips(queue, seconds) : answerRoundTrips(queue);
+    return end === 0 ? makeRoundTrips(queue, seconds) : takeAll(queue, 1);
   }
-  return end === 0 ? sendAll(queue, seconds) : receiveAll(queue);
+  return end === 0 ? sendAll(queue, seconds) : takeAll(queue, ackMessages);
 }

@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Machine, placesOf } from "./places.ts";
+import type { Processor } from "@koala/runtime";
+import { placesOf } from "./places.ts";
 
 /** Two nodes of two cores, each of two threads: 0 and 4 share a core. */
-const large: Machine = {
-  processors: [0, 1, 2, 3, 4, 5, 6, 7],
-  coreOf: (cpu) => cpu % 4,
-  nodeOf: (cpu) => (cpu % 4 < 2 ? 0 : 1),
-};
-const small: Machine = { processors: [0], coreOf: () => 0, nodeOf: () => 0 };
+const large: readonly Processor[] = [0, 1, 2, 3, 4, 5, 6, 7].map((id) => ({
+  id,
+  core: id % 4,
+  node: id % 4 < 2 ? 0 : 1,
+}));
+const small: readonly Processor[] = [{ id: 0, core: 0, node: 0 }];
 
 test("threads are tied to what the affinity says", () => {
   assert.deepEqual(placesOf("none", 2, large), [
@@ -21,9 +22,9 @@ test("threads are tied to what the affinity says", () => {
     assert.equal(places.length, 3);
     for (const [[a], [b]] of places) {
       assert.equal(a === b, affinity === "one");
-      const sharesCore = large.coreOf(a!) === large.coreOf(b!);
+      const sharesCore = large[a!]!.core === large[b!]!.core;
       assert.equal(sharesCore, affinity === "one" || affinity === "smt");
-      if (affinity === "numa") assert.notEqual(large.nodeOf(a!), large.nodeOf(b!));
+      if (affinity === "numa") assert.notEqual(large[a!]!.node, large[b!]!.node);
     }
   }
 });

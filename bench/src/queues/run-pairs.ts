@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { closeFd, doorbellCreate, doorbellPair, SOCKET_STREAM, unixPair } from "@koala/native";
 import { spawnNode } from "@koala/testing";
-import { percentile, sum } from "../statistics.ts";
+import { percentile, sum } from "../figures/statistics.ts";
 import { createRingRegion } from "../systems/ring-region.ts";
 import {
   messageWords,

@@ -1,7 +1,9 @@
 /** Measures queues that take turns, in rounds, at one point of what is varied. */
-import type { Program } from "../program.ts";
-import { median, sum } from "../statistics.ts";
-import { type Affinity, placesOf, readMachine } from "./places.ts";
+
+import { readTopology } from "@koala/runtime";
+import { median, sum } from "../figures/statistics.ts";
+import type { Program } from "../processes/program.ts";
+import { type Affinity, placesOf } from "./places.ts";
 import type { QueueMode, QueueSubject } from "./queue-plan.ts";
 import type { PairsCommand, PairsReply } from "./run-pairs.ts";
 
@@ -37,7 +39,7 @@ export async function takeTurns(
   { mode, affinity, pairs }: QueuePoint,
   { rounds, roundSeconds, signal }: QueueRounds,
 ): Promise<QueueFigures[] | string> {
-  const cpus = placesOf(affinity, pairs, readMachine());
+  const cpus = placesOf(affinity, pairs, readTopology());
   if (typeof cpus === "string") return cpus;
   const replies = subjects.map((): PairsReply[] => []);
   for (let round = 0; round < rounds; round++) {

@@ -101,3 +101,12 @@ function labelsOf(name: string, ticks: readonly number[]): string {
   const texts = Object.fromEntries(ticks.map((tick) => [String(tick), formatTick(name, tick)]));
   return `(${JSON.stringify(texts)})[toString(datum.value)] || ''`;
 }
+
+/** A row for each `name`, in the order of the data: the vertical axis of plots whose bars lie. */
+export const nameRows: object = {
+  field: "name",
+  type: "nominal",
+  sort: null,
+  title: null,
+  axis: { domain: false, ticks: false, labelPadding: 8, labelLimit: 260 },
+};

@@ -1,7 +1,7 @@
 /** Bars from left to right, one a system, with the figure at their ends; a block of them for each value of `x`. */
 import type { PlotSpec } from "../launcher/experiment.ts";
 import type { ResultLine } from "../launcher/result-line.ts";
-import { axisOf } from "./axis.ts";
+import { axisOf, nameRows } from "./axis.ts";
 import { stylesOf } from "./palette.ts";
 import { labelOf, spreadOf, valuesOf, variedIn } from "./selection.ts";
 import { formatFigure } from "./units.ts";
@@ -50,13 +50,6 @@ export function barPlot(plot: PlotSpec, lines: readonly ResultLine[]): object | 
     scale,
     axis: { values: axis.ticks, labelExpr: axis.labels },
   };
-  const rows = {
-    field: "name",
-    type: "nominal",
-    sort: null,
-    title: null,
-    axis: { domain: false, ticks: false, labelPadding: 8, labelLimit: 260 },
-  };
   const color = {
     field: "system",
     type: "nominal",
@@ -69,12 +62,12 @@ export function barPlot(plot: PlotSpec, lines: readonly ResultLine[]): object | 
     layer: [
       {
         mark: { type: "bar", height: barHeight - 6 },
-        encoding: { x: { ...value }, x2: { datum: base }, y: rows, color },
+        encoding: { x: { ...value }, x2: { datum: base }, y: nameRows, color },
       },
       {
         transform: [{ filter: "datum.low < datum.high" }],
         mark: { type: "rule", color: "#222222", strokeWidth: 1.4 },
-        encoding: { x: { ...value, field: "low" }, x2: { field: "high" }, y: rows },
+        encoding: { x: { ...value, field: "low" }, x2: { field: "high" }, y: nameRows },
       },
       {
         mark: {
@@ -85,7 +78,7 @@ export function barPlot(plot: PlotSpec, lines: readonly ResultLine[]): object | 
           fontSize: 12,
           color: "#222222",
         },
-        encoding: { x: { ...value, field: "high" }, y: rows, text: { field: "text" } },
+        encoding: { x: { ...value, field: "high" }, y: nameRows, text: { field: "text" } },
       },
     ],
   };

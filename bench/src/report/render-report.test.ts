@@ -129,6 +129,34 @@ test("renderReport writes a plot with a mark for each figure, and names at the l
   assert.match(svg, /<rect [^>]*fill="#ffffff"/);
 });
 
+test("renderReport puts the parts of a bar behind each other, and says what they come to", async (context) => {
+  const partOf = (system: string, part: string, us: number): ResultLine => ({
+    experiment: "latency",
+    system,
+    parameters: { part },
+    figures: { us },
+  });
+  const { folder } = await rendered(
+    context,
+    [
+      experimentOf("latency", {
+        plots: [{ ...plot, form: "stack", x: "part", y: "us", yScale: "linear" }],
+      }),
+    ],
+    [
+      partOf("koala-tcp", "ring", 30),
+      partOf("koala-tcp", "socket", 50),
+      partOf("koala-tcp", "nothing", 0),
+      partOf("koala-local", "ring", 20),
+    ],
+  );
+  const svg = readFileSync(join(folder, "latency-1.svg"), "utf8");
+  assert.equal(count(svg, /aria-roledescription="bar"/g), 3);
+  for (const text of ["koala-tcp", "koala-local", "80.0 µs", "20.0 µs", "ring", "socket"]) {
+    assert.ok(svg.includes(`>${text}</text>`), text);
+  }
+});
+
 test("renderReport shows figures with their spread, the environment and who was skipped", async (context) => {
   const { report } = await rendered(context, [experimentOf("latency")], lines);
   assert.match(report, /60\.0 µs \(50\.0 µs … 70\.0 µs\)/);
@@ -228,7 +256,7 @@ test("publish keeps what an earlier run has published and this one has not measu
   mkdirSync(join(evalFolder, "latency"));
   writeFileSync(
     join(evalFolder, "latency", "README.md"),
-    "# Latency\n\n## Reading\n\nIt is fast.\n\n## Method\n\nOther.\n",
+    "# Latency\n\n## Reading\n\nIt is [fast](../../docs/x.md#y), [so](#method).\n\n## Method\n\nOther.\n",
   );
   await publish(
     write("first", [...lines, { ...lines[0]!, experiment: "rate" }]),
@@ -243,7 +271,7 @@ test("publish keeps what an earlier run has published and this one has not measu
   assert.match(report, /Run first: rate\./);
   assert.match(report, /\]\(latency\/latency-1\.svg\)/);
   assert.match(report, /\]\(rate\/README\.md\)/);
-  assert.match(report, /\nIt is fast\.\n/);
+  assert.match(report, /\nIt is \[fast\]\(\.\.\/docs\/x\.md#y\), \[so\]\(#method\)\.\n/);
   assert.doesNotMatch(report, /Other\./);
   assert.match(report, /Not measured here: queues\./);
   const published = readFileSync(join(evalFolder, "latency", "results.jsonl"), "utf8")

@@ -88,7 +88,7 @@ async function writeReport(
         path: path === undefined ? undefined : fromReport(path),
       })),
       readme: fromReport(readme),
-      ...(isPublished ? { reading: readingIn(readme) } : {}),
+      ...(isPublished ? { reading: readingIn(readme, fromReport) } : {}),
     });
   }
   const others = parts
@@ -116,10 +116,15 @@ async function drawPlots(
   return drawn;
 }
 
-/** What stands under the heading "Reading" of a README. */
-function readingIn(readme: string): string {
+/** What stands under the heading "Reading" of a README, with its links as the report would write them. */
+function readingIn(readme: string, fromReport: (path: string) => string): string {
   if (!existsSync(readme)) return "";
   const [, reading = ""] =
     /^## Reading\n([\s\S]*?)(?=^#|$(?![\s\S]))/m.exec(readFileSync(readme, "utf8")) ?? [];
-  return reading.trim();
+  return reading
+    .trim()
+    .replace(
+      /\]\((?!#|[a-z]+:)([^)#]+)/g,
+      (_link, path: string) => `](${fromReport(join(dirname(readme), path))}`,
+    );
 }

@@ -1,7 +1,8 @@
 /** The text of a report. Plots are files beside it; what they are called is said by who draws them. */
+
+import { formatDigits } from "../figures/table.ts";
 import type { Experiment } from "../launcher/experiment.ts";
 import type { EnvironmentLine, ResultLine } from "../launcher/result-line.ts";
-import { formatDigits } from "../table.ts";
 import { figureTable, processTable } from "./figure-table.ts";
 import { plainText, table } from "./markdown.ts";
 import { outcomesOf, type TargetOutcome } from "./target.ts";

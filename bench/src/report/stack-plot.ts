@@ -1,7 +1,7 @@
 /** One bar a system, made of parts that lie behind each other: a part for each value of `x`. */
 import type { PlotSpec } from "../launcher/experiment.ts";
 import type { ResultLine } from "../launcher/result-line.ts";
-import { axisOf } from "./axis.ts";
+import { axisOf, nameRows } from "./axis.ts";
 import { labelOf, valuesOf, variedIn } from "./selection.ts";
 import { formatFigure } from "./units.ts";
 
@@ -28,13 +28,6 @@ export function stackPlot(
   if (values.length === 0) return undefined;
   const axis = axisOf(y, "linear", [...ends.values()]);
   const scale = { type: "linear", domain: [axis.min, axis.max], nice: false };
-  const rows = {
-    field: "name",
-    type: "nominal",
-    sort: null,
-    title: null,
-    axis: { domain: false, ticks: false, labelPadding: 8, labelLimit: 260 },
-  };
   const to = {
     field: "to",
     type: "quantitative",
@@ -56,12 +49,12 @@ export function stackPlot(
       {
         data: { values },
         mark: { type: "bar", height: barHeight - 10 },
-        encoding: { x: { ...to, field: "from" }, x2: { field: "to" }, y: rows, color },
+        encoding: { x: { ...to, field: "from" }, x2: { field: "to" }, y: nameRows, color },
       },
       {
         data: { values: totals },
         mark: { type: "text", align: "left", baseline: "middle", dx: 7, fontSize: 12 },
-        encoding: { x: to, y: rows, text: { field: "text" } },
+        encoding: { x: to, y: nameRows, text: { field: "text" } },
       },
     ],
   };

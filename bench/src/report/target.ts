@@ -1,7 +1,8 @@
 /** Whether what was to be reached has been. */
+
+import { median, ratio } from "../figures/statistics.ts";
 import type { Experiment, TargetSpec } from "../launcher/experiment.ts";
 import type { ResultLine } from "../launcher/result-line.ts";
-import { median, ratio } from "../statistics.ts";
 import { isWhere } from "./selection.ts";
 
 export interface TargetOutcome {

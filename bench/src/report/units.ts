@@ -1,5 +1,5 @@
 /** Numbers as persons read them. The unit is in the end of the name: `p50Us`, `bytesPerSecond`, `bytes`. */
-import { formatDigits } from "../table.ts";
+import { formatDigits } from "../figures/table.ts";
 
 type Format = (value: number) => string;
 
@@ -7,7 +7,7 @@ type Format = (value: number) => string;
 const byEnding: readonly (readonly [RegExp, Format])[] = [
   [/bytesPer(Milli)?Second$/i, (value) => `${decimal(value)}B/s`],
   [/bytes(Each)?$/i, formatBytes],
-  [/Us(Each)?$/, formatMicros],
+  [/(?:^u|U)s(Each)?$/, formatMicros],
   [/micros(Per[A-Z]\w*)?$/i, formatMicros],
   [/Ms(Each|Per[A-Z]\w*)?$/, (value) => formatMicros(value * 1000)],
   [/Ns(Each)?$/, (value) => formatMicros(value / 1000)],

@@ -1,7 +1,7 @@
 /** Koala with policies, beside the same without. */
 import { postAdmin } from "@koala/ctl";
 import type { PolicySpec } from "@koala/protocol";
-import type { Stage } from "../stage.ts";
+import type { Stage } from "../processes/stage.ts";
 import { type Host, startApps, startHost } from "./koala.ts";
 import type { RunningSystem, System } from "./system.ts";
 

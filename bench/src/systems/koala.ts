@@ -2,8 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Program } from "../program.ts";
-import type { Stage } from "../stage.ts";
+import type { Program } from "../processes/program.ts";
+import type { Stage } from "../processes/stage.ts";
 import type { RunningSystem } from "./system.ts";
 
 /** A daemon of its own. */

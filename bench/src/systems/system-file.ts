@@ -1,6 +1,6 @@
 /** What `bench/systems/NAME.toml` says: of which processes a system is made. */
 
-import type { LoadMethod } from "../case.ts";
+import type { LoadMethod } from "../cases/case.ts";
 import { type Fields, readFields } from "../launcher/fields.ts";
 import type { Role } from "../launcher/result-line.ts";
 import type { SystemLimits } from "./system.ts";

@@ -1,7 +1,7 @@
 /** What is compared: how its programs are started. */
-import type { LoadMethod } from "../case.ts";
-import type { Program } from "../program.ts";
-import type { Stage } from "../stage.ts";
+import type { LoadMethod } from "../cases/case.ts";
+import type { Program } from "../processes/program.ts";
+import type { Stage } from "../processes/stage.ts";
 
 /** What a system is started for. */
 export interface StartLoad {

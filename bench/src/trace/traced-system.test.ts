@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { TracePoint } from "@koala/shm";
-import { Stage } from "../stage.ts";
+import { Stage } from "../processes/stage.ts";
 import { TracedSystem } from "./traced-system.ts";
 import { type PlacedNote, readCalls } from "./way.ts";
 

@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { KoalaError } from "@koala/interface";
 import { readTraceFile } from "@koala/shm";
-import type { Stage } from "../stage.ts";
+import type { Stage } from "../processes/stage.ts";
 import { type Host, startApps, startHost } from "../systems/koala.ts";
 import type { RunningSystem } from "../systems/system.ts";
 import { linkedWay, localWay, type Place, type PlacedNote, type Way } from "./way.ts";

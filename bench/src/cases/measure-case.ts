@@ -3,15 +3,21 @@
  * the meantime does so for all of them. Who has no turn waits, and uses no processor.
  */
 import { setTimeout } from "node:timers/promises";
+import {
+  compare,
+  compareRounds,
+  type MeasuredRound,
+  type Result,
+  resultOf,
+} from "../figures/result.ts";
+import { ratio, sum } from "../figures/statistics.ts";
+import type { RunCommand } from "../load/load-command.ts";
+import { cpuSeconds } from "../processes/cpu-time.ts";
+import { IdleTime } from "../processes/idle-time.ts";
+import type { Program } from "../processes/program.ts";
+import type { Stage } from "../processes/stage.ts";
+import type { RunningSystem, System } from "../systems/system.ts";
 import type { LoadCase } from "./case.ts";
-import { cpuSeconds } from "./cpu-time.ts";
-import { IdleTime } from "./idle-time.ts";
-import type { RunCommand } from "./load-command.ts";
-import type { Program } from "./program.ts";
-import { compare, compareRounds, type MeasuredRound, type Result, resultOf } from "./result.ts";
-import type { Stage } from "./stage.ts";
-import { ratio, sum } from "./statistics.ts";
-import type { RunningSystem, System } from "./systems/system.ts";
 import { type WarmUpPlan, warmUp } from "./warm-up.ts";
 
 /** How long is measured. */

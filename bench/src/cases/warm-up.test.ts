@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { RunCommand } from "./load-command.ts";
+import type { RunCommand } from "../load/load-command.ts";
 import { warmUp } from "./warm-up.ts";
 
 const command = { op: "run", method: "echo", bytes: 64, inFlight: 1 } as const;

@@ -4,6 +4,10 @@
  * collection and other processes make gaps, too.
  */
 import { setTimeout } from "node:timers/promises";
+import type { Result } from "../figures/result.ts";
+import { median } from "../figures/statistics.ts";
+import type { Program } from "../processes/program.ts";
+import type { Stage } from "../processes/stage.ts";
 import { changeCaseName } from "./case.ts";
 import {
   type Change,
@@ -15,10 +19,6 @@ import {
   startChangingHost,
   undoChange,
 } from "./changes.ts";
-import type { Program } from "./program.ts";
-import type { Result } from "./result.ts";
-import type { Stage } from "./stage.ts";
-import { median } from "./statistics.ts";
 
 const inFlight = 128;
 const stepMs = 10;

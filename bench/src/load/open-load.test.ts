@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { Samples } from "../figures/samples.ts";
 import { poissonArrivals } from "./arrivals.ts";
 import { OpenLoad } from "./open-load.ts";
-import { Samples } from "./samples.ts";
 
 /** Gives times one after the other, and then none any more. */
 function times(...ms: number[]): () => number {

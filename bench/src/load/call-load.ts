@@ -2,9 +2,10 @@
  * The load on a system that has calls: the same code for all of them, so that only the system differs.
  * `inFlight` loops, each of which awaits its call before it makes the next.
  */
+
+import type { Samples } from "../figures/samples.ts";
 import type { Round, RunCommand } from "./load-command.ts";
 import { runOpenLoad } from "./open-load.ts";
-import type { Samples } from "./samples.ts";
 
 /** Makes one call and checks its reply. */
 export type Call = () => Promise<void>;

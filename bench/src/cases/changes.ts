@@ -5,10 +5,10 @@ import { setTimeout } from "node:timers/promises";
 import { askAdmin, postAdmin } from "@koala/ctl";
 import { KoalaError } from "@koala/interface";
 import type { ChangeAnswer } from "@koala/protocol";
-import type { Program } from "./program.ts";
-import type { Stage } from "./stage.ts";
-import { type Host, startHost } from "./systems/koala.ts";
-import { longestGap, longestLatency, type Watched } from "./timeline.ts";
+import { longestGap, longestLatency, type Watched } from "../load/timeline.ts";
+import type { Program } from "../processes/program.ts";
+import type { Stage } from "../processes/stage.ts";
+import { type Host, startHost } from "../systems/koala.ts";
 
 /** For how long the client watches before a change begins, and after it has ended. */
 const quietMs = 150;

@@ -44,7 +44,7 @@ export class Stage {
 
   /** Starts a compiled program of `programs/`. */
   start(file: string, options: Omit<ProgramOptions, "path">): Program {
-    const path = fileURLToPath(new URL(`programs/${file}`, import.meta.url));
+    const path = fileURLToPath(new URL(`../programs/${file}`, import.meta.url));
     return this.add({ ...options, path });
   }
 

@@ -1,5 +1,6 @@
 /** The main part of every load program: takes commands from stdin until the end. */
 import { createInterface } from "node:readline";
+import { Samples } from "../figures/samples.ts";
 import {
   endLine,
   type FiguresCommand,
@@ -8,7 +9,6 @@ import {
   type Round,
   type RunCommand,
 } from "./load-command.ts";
-import { Samples } from "./samples.ts";
 
 /** Makes the calls of one round, and adds their latencies to `samples`. */
 export type RunRound = (command: RunCommand, samples: Samples) => Promise<Round>;

@@ -4,13 +4,18 @@
  * Garbage that has not been collected hides what a few connections cost, so only the higher levels say much.
  */
 import { setTimeout } from "node:timers/promises";
+import type { Result } from "../figures/result.ts";
+import { Crowd } from "../load/crowd.ts";
+import { cpuSeconds } from "../processes/cpu-time.ts";
+import {
+  descriptorsMaxOf,
+  kernelBytes,
+  memoryOf,
+  type ProcessMemory,
+} from "../processes/process-memory.ts";
+import type { Stage } from "../processes/stage.ts";
+import { type Host, startHost } from "../systems/koala.ts";
 import { memoryCaseName } from "./case.ts";
-import { cpuSeconds } from "./cpu-time.ts";
-import { Crowd } from "./crowd.ts";
-import { descriptorsMaxOf, kernelBytes, memoryOf, type ProcessMemory } from "./process-memory.ts";
-import type { Result } from "./result.ts";
-import type { Stage } from "./stage.ts";
-import { type Host, startHost } from "./systems/koala.ts";
 
 const processes = 8;
 /** How many connections there are when memory is looked at. */

@@ -4,10 +4,10 @@ import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { type LayoutCase, layoutCases } from "@koala/schema";
 import protobufjs from "protobufjs";
 import "protobufjs/ext/descriptor.js";
+import type { Result } from "../figures/result.ts";
+import { Samples } from "../figures/samples.ts";
+import { median, ratio } from "../figures/statistics.ts";
 import { layoutCaseName } from "./case.ts";
-import type { Result } from "./result.ts";
-import { Samples } from "./samples.ts";
-import { median, ratio } from "./statistics.ts";
 
 /** How long is measured. */
 export interface LayoutPlan {

@@ -1,8 +1,8 @@
 /** A process and all that it has started: daemons start programs of their own. */
 import { readdirSync, readFileSync } from "node:fs";
+import { sum } from "../figures/statistics.ts";
 import { cpuSeconds } from "./cpu-time.ts";
 import { memoryOf } from "./process-memory.ts";
-import { sum } from "./statistics.ts";
 
 /** Ids of the process and of everything below it. */
 export function processTree(pid: number): number[] {

@@ -1,6 +1,6 @@
 /** A line of results: one system in one case. */
-import type { LoadCase } from "./case.ts";
-import type { FiguresReply, RoundReply } from "./load-command.ts";
+import type { LoadCase } from "../cases/case.ts";
+import type { FiguresReply, RoundReply } from "../load/load-command.ts";
 import { median, ratio, sum } from "./statistics.ts";
 
 /** What is printed; null where a figure does not exist. Later versions may add fields, not change these. */

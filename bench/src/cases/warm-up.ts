@@ -2,7 +2,7 @@
  * The time before the first round: code is compiled while it runs, and a system of much code needs longer.
  * grpc-js doubles its rate in the first seconds; measuring it before would flatter everything else.
  */
-import type { Round, RunCommand } from "./load-command.ts";
+import type { Round, RunCommand } from "../load/load-command.ts";
 
 export interface WarmUpPlan {
   readonly sliceSeconds: number;

@@ -1,10 +1,11 @@
 /** The case `queues`: one pair of threads or processes on each queue, there and back and one way. */
+
+import type { Result } from "../figures/result.ts";
+import type { Options } from "../options.ts";
+import type { Stage } from "../processes/stage.ts";
+import { messageBytes, type QueueMode, queueModes, queueSubjects } from "../queues/queue-plan.ts";
+import { type QueueFigures, type QueueRounds, takeTurns } from "../queues/take-turns.ts";
 import { queueCaseName } from "./case.ts";
-import type { Options } from "./options.ts";
-import { messageBytes, type QueueMode, queueModes, queueSubjects } from "./queues/queue-plan.ts";
-import { type QueueFigures, type QueueRounds, takeTurns } from "./queues/take-turns.ts";
-import type { Result } from "./result.ts";
-import type { Stage } from "./stage.ts";
 
 /** Names of the queues, which stand where systems do. */
 export const queueSystemNames: readonly string[] = queueSubjects.map(({ name }) => name);

@@ -3,8 +3,8 @@
  * program prints `{"ready":true}` first, answers each command with one line, and ends when it is told
  * `end` or its stdin ends.
  */
-import type { LoadMethod } from "./case.ts";
-import type { SampleFigures } from "./samples.ts";
+import type { LoadMethod } from "../cases/case.ts";
+import type { SampleFigures } from "../figures/samples.ts";
 
 /** Call for so long. */
 export interface RunCommand {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { LoadCase } from "./case.ts";
+import type { LoadCase } from "../cases/case.ts";
 import { compare, type MeasuredRound, type Result, resultOf } from "./result.ts";
 import { formatDigits, renderTable } from "./table.ts";
 

@@ -1,8 +1,13 @@
 /** A program of the benchmark as the main program sees it. */
 import { KoalaError } from "@koala/interface";
 import { type Child, spawnNode, spawnProgram } from "@koala/testing";
-import { endLine, type FiguresReply, type RoundReply, type RunCommand } from "./load-command.ts";
-import type { Watched } from "./timeline.ts";
+import {
+  endLine,
+  type FiguresReply,
+  type RoundReply,
+  type RunCommand,
+} from "../load/load-command.ts";
+import type { Watched } from "../load/timeline.ts";
 
 /** What a program prints first. */
 export interface Ready {

@@ -6,11 +6,11 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { closeFd, doorbellCreate, POLL_IN, unwatch, watch } from "@koala/native";
+import type { Samples } from "../figures/samples.ts";
 import { poissonArrivals } from "./arrivals.ts";
 import type { Call } from "./call-load.ts";
 import type { Round, RunCommand } from "./load-command.ts";
 import type { PacerSettings } from "./pacer.ts";
-import type { Samples } from "./samples.ts";
 
 /** Offers calls until the time is over, then waits for those that are under way. */
 export async function runOpenLoad(

@@ -1,9 +1,10 @@
 /** A few processes that have many connections together, spread evenly. */
+
+import { memoryOf } from "../processes/process-memory.ts";
+import type { Program, ProgramOptions } from "../processes/program.ts";
+import type { Stage } from "../processes/stage.ts";
+import type { RunningSystem } from "../systems/system.ts";
 import type { CrowdCommand } from "./obey-crowd.ts";
-import { memoryOf } from "./process-memory.ts";
-import type { Program, ProgramOptions } from "./program.ts";
-import type { Stage } from "./stage.ts";
-import type { RunningSystem } from "./systems/system.ts";
 
 const orderDeadlineMs = 120_000;
 
