@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import { Status } from "@koala/mrpc";
 import { until } from "@koala/testing";
 import { Kitchen } from "../gen/test/v1/kitchen_pb.ts";
-import { createFolder, startApp, startCluster, startDaemon } from "../stage/cluster.ts";
+import { createFolder, startApp, startCluster, startDaemon, untilKnown } from "../stage/cluster.ts";
 import {
   type ClientAnswer,
   connectTo,
@@ -111,6 +111,7 @@ describe("clients and their daemon", suite, () => {
   it("a daemon that stops lets running calls end, and takes no new ones", async (t) => {
     const { a, b } = await startCluster(t);
     const server = await startKitchen(t, b);
+    await untilKnown(a, "kitchen");
     const kitchen = (await connectTo(t, a, { log: () => {}, waitMs: 200 })).client(
       Kitchen,
       "kitchen",

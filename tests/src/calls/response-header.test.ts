@@ -9,7 +9,7 @@ import { koalaTransport } from "@koala/connect";
 import { koalaChannel } from "@koala/grpc-js";
 import type { HandlerContext, Mesh } from "@koala/mrpc";
 import { NoteSchema, Probe } from "../gen/test/v1/probe_pb.ts";
-import { type Daemon, startCluster } from "../stage/cluster.ts";
+import { type Daemon, startCluster, untilKnown } from "../stage/cluster.ts";
 import { startGateway } from "../stage/gateway.ts";
 import { GrpcClient } from "../stage/grpc-client.ts";
 import { connectTo } from "../stage/kitchen.ts";
@@ -51,6 +51,7 @@ describe("headers that are empty", { timeout: 60_000 }, () => {
   it("come to clients of grpc-js before anything else", async (t) => {
     const { a, b } = await startCluster(t);
     const go = await serveQuiet(t, b);
+    await untilKnown(a, "probe");
     const { address } = await startGateway(t, a);
     const mesh = await connectTo(t, a);
     const clients = [
@@ -83,6 +84,7 @@ describe("headers that are empty", { timeout: 60_000 }, () => {
   it("come to clients of connect-es, and to Koala's own", async (t) => {
     const { a, b } = await startCluster(t);
     const go = await serveQuiet(t, b);
+    await untilKnown(a, "probe");
     const mesh = await connectTo(t, a);
     const seen: Headers[] = [];
     const onHeader = (header: Headers): void => {

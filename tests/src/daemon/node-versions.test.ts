@@ -7,7 +7,7 @@ import { execFile } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { startCluster } from "../stage/cluster.ts";
+import { startCluster, untilKnown } from "../stage/cluster.ts";
 import { startKitchen } from "../stage/kitchen.ts";
 
 const deadlineMs = 30_000;
@@ -17,6 +17,7 @@ const skip = nodes.length > 0 ? false : "KOALA_TEST_NODES names no node binaries
 test("apps run on other versions of Node", { skip }, async (t) => {
   const { a, b } = await startCluster(t);
   await startKitchen(t, b);
+  await untilKnown(a, "kitchen");
   const program = fileURLToPath(new URL("../programs/echo-once.js", import.meta.url));
   for (const node of nodes) {
     const env = { ...process.env, KOALA_PREFIX: a.prefix };

@@ -3,9 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type Ending, spawnNode, until } from "@koala/testing";
-import { askAdmin } from "../stage/admin.ts";
-import { atEnd, type Daemon, startCluster, startDaemon } from "../stage/cluster.ts";
+import { type Ending, spawnNode } from "@koala/testing";
+import { atEnd, type Daemon, startCluster, startDaemon, untilKnown } from "../stage/cluster.ts";
 
 const root = new URL("../../../", import.meta.url);
 
@@ -62,10 +61,7 @@ describe("the example of the README", () => {
     const { a, b } = await startCluster(test);
     const server = startExample(test, b, "server");
     await server.line(/^serving greeter$/);
-    await until("host a knows of the greeter", async () => {
-      const { services } = await askAdmin(a.prefix, "/v1/services");
-      return services.some(({ name }) => name === "greeter");
-    });
+    await untilKnown(a, "greeter");
     assert.equal(await callFrom(test, a), "Hello, Koala\n");
   });
 });

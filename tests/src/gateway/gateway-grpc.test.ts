@@ -6,7 +6,7 @@ import * as grpc from "@grpc/grpc-js";
 import { until } from "@koala/testing";
 import { Kitchen } from "../gen/test/v1/kitchen_pb.ts";
 import { NoteSchema, Probe } from "../gen/test/v1/probe_pb.ts";
-import { startCluster, startDaemon } from "../stage/cluster.ts";
+import { startCluster, startDaemon, untilKnown } from "../stage/cluster.ts";
 import { serveProbe, startGateway, statusDetails } from "../stage/gateway.ts";
 import { drainStream, GrpcClient } from "../stage/grpc-client.ts";
 import { startKitchen } from "../stage/kitchen.ts";
@@ -18,6 +18,7 @@ describe("gRPC through an ingress", { timeout: 180_000 }, () => {
   it("calls a service of another host, with metadata both ways", async (t) => {
     const { a, b } = await startCluster(t);
     await serveProbe(t, b);
+    await untilKnown(a, "probe");
     const { address } = await startGateway(t, a);
     const client = new GrpcClient(t, address);
     const metadata = new grpc.Metadata();

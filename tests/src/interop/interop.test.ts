@@ -7,7 +7,7 @@ import { describe, it } from "node:test";
 import * as grpc from "@grpc/grpc-js";
 import { serveGrpcJs } from "@koala/grpc-js";
 import type { Mesh } from "@koala/mrpc";
-import { atEnd, startCluster, startDaemon } from "../stage/cluster.ts";
+import { atEnd, startCluster, startDaemon, untilKnown } from "../stage/cluster.ts";
 import { startGateway } from "../stage/gateway.ts";
 import { connectTo } from "../stage/kitchen.ts";
 import { testService } from "./definition.ts";
@@ -48,6 +48,7 @@ describe("gRPC's interoperability cases", { timeout: 180_000 }, () => {
     it(`pass between two daemons, against a server written for ${written}`, async (t) => {
       const { a, b } = await startCluster(t);
       await serve(await connectTo(t, b));
+      await untilKnown(a, "interop");
       await runAll(t, koalaClient(t, await connectTo(t, a)));
     });
 

@@ -12,6 +12,7 @@ import {
   createTempDirectory,
   type Ending,
   spawnNode,
+  until,
 } from "@koala/testing";
 import { askAdmin, postAdmin } from "./admin.ts";
 
@@ -183,6 +184,17 @@ export async function startCluster(
   const a = await startDaemon(test, { ...options, name: "a", peers: [b] });
   await a.child.line(/ link up /, startDeadlineMs);
   return { a, b };
+}
+
+/** Waits until a daemon knows who serves `service`: what is served at a peer is told it a moment later. */
+export async function untilKnown(
+  daemon: Pick<Daemon, "name" | "prefix">,
+  service: string,
+): Promise<void> {
+  await until(`"${service}" to be known to ${daemon.name}`, async () => {
+    const { services } = await askAdmin(daemon.prefix, "/v1/services");
+    return services.some(({ name }) => name === service);
+  });
 }
 
 /**
